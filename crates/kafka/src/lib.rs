@@ -1,0 +1,1 @@
+//! Source and Sink on a Kafka client, for a real cluster. Knows no fraud.

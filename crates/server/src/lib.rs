@@ -1,0 +1,1 @@
+//! HTTP API with OpenAPI behind a trait. Knows no DataFusion, Kafka or SQL driver.

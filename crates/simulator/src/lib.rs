@@ -1,0 +1,1 @@
+//! A seeded e-commerce world: events and labels. Knows only domain.

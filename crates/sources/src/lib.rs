@@ -1,0 +1,1 @@
+//! Files to records: CSV, JSON lines, Parquet. Knows no scoring.

@@ -1,0 +1,1 @@
+//! The feature state's local LSM store. Knows no scoring rules.

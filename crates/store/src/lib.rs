@@ -1,0 +1,1 @@
+//! Decisions, alerts, users in embedded SQLite. Knows no scoring and no lake.
