@@ -1,1 +1,28 @@
 //! The embedded single-node broker: Kafka's protocol over our own segment files. Knows no fraud and no pipeline.
+//!
+//! ```text
+//! clients --socket--> server --+--> coordinator (groups, transactions) --> journal --+
+//!                              |                                                     v
+//! in-process callers --> Broker +--------------------------------------> log (partition, segments, syncer)
+//! ```
+//! `records` is the batch format, `log` one partition, `topics` all of them, `journal` the broker's own durable
+//! state, `coordinator` consumer groups and transactions, `server` the wire. What is acknowledged is on disk; what
+//! is visible is on disk; order within a partition is the order of appends.
+
+mod broker;
+mod config;
+mod coordinator;
+mod error;
+mod files;
+mod journal;
+mod log;
+pub mod records;
+mod server;
+mod topics;
+
+pub use broker::{Appended, Broker, GroupAppended, TopicInfo, TopicPartition};
+pub use config::{Config, Limits, TopicConfig};
+pub use error::{Error, Result};
+pub use files::{DiskFiles, Files, SegmentFile};
+pub use log::{AbortedTransaction, Durable, Fetched, Isolation, Subscription, Watermarks};
+pub use records::{Batch, BatchBuilder, Compression};

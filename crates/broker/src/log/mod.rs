@@ -1,0 +1,24 @@
+//! The log of one partition: a folder of segment files, appended to by one lock holder at a time, synced in
+//! groups by a small pool of threads, and read by anyone up to the watermark its isolation allows.
+
+mod commit;
+mod listener;
+mod partition;
+mod producers;
+mod read;
+mod recovery;
+mod segment;
+mod sidecar;
+mod syncer;
+#[cfg(test)]
+mod tests;
+
+pub use commit::Durable;
+pub use listener::Subscription;
+pub(crate) use listener::Listener;
+pub(crate) use partition::{GroupPart, LEADER_EPOCH, Origin, Partition, PartitionAppend, PartitionOptions, append_group};
+pub(crate) use read::RawFetch;
+pub use producers::AbortedTransaction;
+pub use read::{Fetched, Isolation, Watermarks};
+pub(crate) use segment::now_ms;
+pub(crate) use syncer::Syncer;

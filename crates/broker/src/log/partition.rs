@@ -1,0 +1,768 @@
+//! A partition: appends under one lock, in order; syncs outside it, in groups; the high watermark follows the disk.
+//! A failed sync fails the partition until the broker is restarted, because the kernel may have dropped the pages.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::commit::{Commit, Durable};
+use super::listener::Listener;
+use super::producers::{AbortedTransaction, Checked, Producers};
+use super::read::{Isolation, Watermarks};
+use super::recovery::{self, LOG_START_FILE};
+use super::segment::{Segment, now_ms};
+use super::sidecar;
+use super::syncer::Syncer;
+use crate::error::{Error, Result};
+use crate::files::{Files, replace_file, sync_dir};
+use crate::records::{Batch, BatchHeader, PREFIX_BYTES, control_batch};
+
+/// Producers are forgotten after this long without an append.
+const PRODUCER_EXPIRY_MS: u64 = 7 * 24 * 3600 * 1000;
+/// The one leader epoch there is: a single node never changes leaders.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+
+/// How a partition stores.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionOptions {
+    pub(crate) sync: bool,
+    pub(crate) segment_bytes: u64,
+    pub(crate) segment_ms: u64,
+    pub(crate) max_batch_bytes: usize,
+}
+
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A client of the wire: only data batches.
+    Client,
+    /// Code of this process.
+    Local,
+}
+
+/// What an append did.
+#[derive(Debug)]
+pub(crate) struct PartitionAppend {
+    /// Offset of the first record; of the first time, if the batch was a repeat.
+    pub(crate) base_offset: i64,
+    /// Offset of the last record.
+    pub(crate) last_offset: i64,
+    pub(crate) durable: Durable,
+}
+
+/// One partition's log.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) topic: Arc<str>,
+    pub(crate) number: i32,
+    dir: PathBuf,
+    files: Arc<dyn Files>,
+    options: PartitionOptions,
+    syncer: Arc<Syncer>,
+    pub(super) inner: Mutex<Inner>,
+    listeners: Mutex<Vec<Weak<Listener>>>,
+}
+
+/// The state behind the lock.
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// At least one; the last is appended to.
+    pub(super) segments: VecDeque<Arc<Segment>>,
+    log_start: i64,
+    log_end: i64,
+    /// Everything before is on disk.
+    synced: i64,
+    high_watermark: i64,
+    /// First offsets of group appends whose other partitions are not on disk yet, by commit.
+    holds: BTreeMap<u64, i64>,
+    /// Commits that wait for this partition, by the offset after their last record.
+    pending: VecDeque<(i64, Arc<Commit>)>,
+    producers: Producers,
+    /// Closed segments that are still to be synced, with the producers at their end.
+    unsealed: Vec<(Arc<Segment>, Producers)>,
+    /// A segment was created since the folder was synced.
+    dir_changed: bool,
+    /// Queued at the syncer, or being synced.
+    scheduled: bool,
+    failed: Option<String>,
+    /// Offsets below which named readers of our own have read everything.
+    floors: BTreeMap<String, i64>,
+}
+
+impl Inner {
+    pub(super) fn recovered(segments: Vec<Arc<Segment>>, log_start: i64, log_end: i64, producers: Producers) -> Inner {
+        Inner {
+            segments: segments.into(),
+            log_start,
+            log_end,
+            synced: log_end,
+            high_watermark: log_end,
+            holds: BTreeMap::new(),
+            pending: VecDeque::new(),
+            producers,
+            unsealed: Vec::new(),
+            dir_changed: false,
+            scheduled: false,
+            failed: None,
+            floors: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn watermarks(&self) -> Watermarks {
+        Watermarks {
+            log_start: self.log_start,
+            high_watermark: self.high_watermark,
+            last_stable: self.producers.first_open().map_or(self.high_watermark, |o| o.min(self.high_watermark)),
+            log_end: self.log_end,
+        }
+    }
+
+    /// The segment that holds `offset`, or would.
+    pub(super) fn segment_of(&self, offset: i64) -> Arc<Segment> {
+        let at = self.segments.partition_point(|segment| segment.base_offset <= offset);
+        self.segments[at.saturating_sub(1)].clone()
+    }
+
+    fn active(&self) -> &Arc<Segment> {
+        self.segments.back().expect("a log has at least one segment")
+    }
+
+    /// Raises the high watermark as far as the disk and the held groups allow; tells whether it rose.
+    fn raise(&mut self) -> bool {
+        let held = self.holds.values().min().copied().unwrap_or(i64::MAX);
+        let to = self.synced.min(held);
+        let rises = to > self.high_watermark;
+        if rises {
+            self.high_watermark = to;
+        }
+        rises
+    }
+}
+
+impl Partition {
+    /// Opens the folder, recovering what is there.
+    pub(crate) fn open(
+        topic: Arc<str>,
+        number: i32,
+        dir: PathBuf,
+        files: Arc<dyn Files>,
+        options: PartitionOptions,
+        syncer: Arc<Syncer>,
+    ) -> Result<Arc<Partition>> {
+        let inner = recovery::recover(&*files, &dir)?;
+        Ok(Arc::new(Partition {
+            topic,
+            number,
+            dir,
+            files,
+            options,
+            syncer,
+            inner: Mutex::new(inner),
+            listeners: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        self.inner.lock().watermarks()
+    }
+
+    pub(crate) fn open_transactions(&self) -> Vec<(i64, i16)> {
+        self.inner.lock().producers.open_transactions()
+    }
+
+    pub(super) fn aborted_between(&self, from: i64, to: i64) -> Vec<AbortedTransaction> {
+        self.inner.lock().producers.aborted_between(from, to)
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.inner.lock().segments.iter().map(|s| s.size()).sum()
+    }
+
+    /// Appends one batch.
+    pub(crate) fn append(self: &Arc<Self>, batch: &Batch, origin: Origin) -> Result<PartitionAppend> {
+        let mut inner = self.inner.lock();
+        self.check(&inner, batch, origin)?;
+        if let Checked::Duplicate { base_offset, last_offset } = inner.producers.check(batch.header())? {
+            let durable = self.durable_to(&mut inner, last_offset + 1)?;
+            return Ok(PartitionAppend { base_offset, last_offset, durable });
+        }
+        let stage = self.stage(&mut inner, std::slice::from_ref(batch))?;
+        let (base_offset, last_offset) = (stage[0].base_offset, stage[0].last_offset());
+        self.apply(&mut inner, &stage);
+        self.finish(inner, base_offset, last_offset)
+    }
+
+    /// Ends a producer's transaction here by writing a marker.
+    pub(crate) fn append_marker(self: &Arc<Self>, producer_id: i64, epoch: i16, commit: bool) -> Result<Durable> {
+        let mut inner = self.inner.lock();
+        self.check_alive(&inner)?;
+        inner.producers.check_marker(producer_id, epoch)?;
+        let now = now_ms() as i64;
+        let batch = control_batch(producer_id, epoch, commit, now);
+        let stage = self.stage(&mut inner, std::slice::from_ref(&batch))?;
+        let offset = stage[0].base_offset;
+        inner.active().extent.lock().grow(&stage[0]);
+        inner.producers.ended(producer_id, epoch, commit, offset, now);
+        inner.log_end = offset + 1;
+        Ok(self.finish(inner, offset, offset)?.durable)
+    }
+
+    /// Resolves when everything before `offset` is on disk.
+    pub(crate) fn durable(self: &Arc<Self>, offset: i64) -> Result<Durable> {
+        self.durable_to(&mut self.inner.lock(), offset)
+    }
+
+    fn durable_to(&self, inner: &mut Inner, offset: i64) -> Result<Durable> {
+        if inner.synced >= offset {
+            return Ok(Durable::already());
+        }
+        self.check_alive(inner)?;
+        let (commit, durable) = Commit::new(1, Vec::new());
+        enqueue(inner, offset, commit);
+        Ok(durable)
+    }
+
+    fn check_alive(&self, inner: &Inner) -> Result<()> {
+        match &inner.failed {
+            Some(cause) => {
+                Err(Error::PartitionFailed { partition: format!("{}/{}", self.topic, self.number), cause: cause.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check(&self, inner: &Inner, batch: &Batch, origin: Origin) -> Result<()> {
+        self.check_alive(inner)?;
+        let (header, limit) = (batch.header(), self.options.max_batch_bytes);
+        if batch.bytes().len() > limit {
+            return Err(Error::TooLarge { size: batch.bytes().len(), limit });
+        }
+        if header.record_count < 1 || i64::from(header.last_offset_delta) != i64::from(header.record_count) - 1 {
+            return Err(Error::InvalidBatch(format!(
+                "{} records with a last offset delta of {}",
+                header.record_count, header.last_offset_delta
+            )));
+        }
+        if header.is_control() {
+            return Err(Error::InvalidBatch("control batches are written by the broker alone".into()));
+        }
+        if origin == Origin::Client && header.is_log_append_time() {
+            return Err(Error::InvalidBatch("record timestamps must be create times".into()));
+        }
+        header.compression().map(|_| ())
+    }
+
+    /// Writes the batches behind the log's end without making them part of it; takes the bytes back on failure.
+    /// Returns the headers as they would be.
+    fn stage(&self, inner: &mut Inner, batches: &[Batch]) -> Result<Vec<BatchHeader>> {
+        let bytes: u64 = batches.iter().map(|batch| batch.bytes().len() as u64).sum();
+        self.roll_if_due(inner, bytes)?;
+        let mut next = inner.log_end;
+        let mut headers = Vec::with_capacity(batches.len());
+        let mut prefixes = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let mut header = *batch.header();
+            header.base_offset = next;
+            header.leader_epoch = LEADER_EPOCH;
+            next = header.last_offset() + 1;
+            let mut prefix = [0; PREFIX_BYTES + 4];
+            prefix[..8].copy_from_slice(&header.base_offset.to_be_bytes());
+            prefix[8..12].copy_from_slice(&header.batch_length.to_be_bytes());
+            prefix[12..].copy_from_slice(&LEADER_EPOCH.to_be_bytes());
+            headers.push(header);
+            prefixes.push(prefix);
+        }
+        let segment = inner.active().clone();
+        let written = match batches {
+            [batch] => segment.file.append(&[&prefixes[0], &batch.bytes()[PREFIX_BYTES + 4..]]),
+            _ => {
+                let mut parts: Vec<&[u8]> = Vec::with_capacity(batches.len() * 2);
+                for (prefix, batch) in prefixes.iter().zip(batches) {
+                    parts.push(prefix);
+                    parts.push(&batch.bytes()[PREFIX_BYTES + 4..]);
+                }
+                segment.file.append(&parts)
+            }
+        };
+        if let Err(cause) = written {
+            let error = Error::io("append to", &segment.path, cause);
+            self.unstage(inner);
+            return Err(error);
+        }
+        Ok(headers)
+    }
+
+    /// Takes back what was staged.
+    fn unstage(&self, inner: &mut Inner) {
+        let segment = inner.active().clone();
+        let size = segment.size();
+        if let Err(cause) = segment.file.truncate(size) {
+            inner.failed = Some(format!("cannot take back a partial write of {}: {cause}", segment.path.display()));
+            tracing::error!(path = %segment.path.display(), %cause, "cannot take back a partial write");
+        }
+    }
+
+    /// Makes staged data batches part of the log.
+    fn apply(&self, inner: &mut Inner, staged: &[BatchHeader]) {
+        let now = now_ms();
+        let segment = inner.active().clone();
+        let mut extent = segment.extent.lock();
+        for header in staged {
+            extent.grow(header);
+            inner.producers.appended(header, now as i64);
+            inner.log_end = header.last_offset() + 1;
+        }
+        segment.set_verified(extent.size);
+        segment.appended_ms.store(now, Ordering::Relaxed);
+    }
+
+    /// Ends an append of one partition: registers for the sync, lets go of the lock, wakes readers.
+    fn finish(
+        self: &Arc<Self>,
+        mut inner: MutexGuard<'_, Inner>,
+        base_offset: i64,
+        last_offset: i64,
+    ) -> Result<PartitionAppend> {
+        let durable = if self.options.sync {
+            let (commit, durable) = Commit::new(1, Vec::new());
+            enqueue(&mut inner, last_offset + 1, commit);
+            durable
+        } else {
+            inner.synced = inner.log_end;
+            Durable::already()
+        };
+        let submit = self.schedule(&mut inner);
+        let rises = inner.raise();
+        drop(inner);
+        self.wake(rises);
+        if submit {
+            self.syncer.submit(self.clone());
+        }
+        Ok(PartitionAppend { base_offset, last_offset, durable })
+    }
+
+    /// Whether the caller is to submit the partition to the syncer. Without durable appends only closed segments
+    /// are synced.
+    fn schedule(&self, inner: &mut Inner) -> bool {
+        let due = self.options.sync || !inner.unsealed.is_empty();
+        due && !std::mem::replace(&mut inner.scheduled, true)
+    }
+
+    /// Has everything appended so far synced soon, whatever the options say.
+    pub(crate) fn sync_soon(self: &Arc<Self>) -> Result<Durable> {
+        let mut inner = self.inner.lock();
+        self.check_alive(&inner)?;
+        let (commit, durable) = Commit::new(1, Vec::new());
+        let end = inner.log_end;
+        enqueue(&mut inner, end, commit);
+        let submit = !std::mem::replace(&mut inner.scheduled, true);
+        drop(inner);
+        if submit {
+            self.syncer.submit(self.clone());
+        }
+        Ok(durable)
+    }
+
+    fn roll_if_due(&self, inner: &mut Inner, bytes: u64) -> Result<()> {
+        let active = inner.active().clone();
+        let size = active.size();
+        let old = now_ms().saturating_sub(active.opened_ms) >= self.options.segment_ms;
+        if size == 0 || (size + bytes <= self.options.segment_bytes && !old) {
+            return Ok(());
+        }
+        self.roll(inner)
+    }
+
+    /// Closes the active segment and starts the next.
+    fn roll(&self, inner: &mut Inner) -> Result<()> {
+        let active = inner.active().clone();
+        if active.size() == 0 {
+            return Ok(());
+        }
+        let next = Segment::open(&*self.files, &self.dir, inner.log_end)?;
+        next.appended_ms.store(now_ms(), Ordering::Relaxed);
+        inner.segments.push_back(Arc::new(next));
+        inner.unsealed.push((active, inner.producers.clone()));
+        inner.dir_changed = true;
+        Ok(())
+    }
+
+    /// One group commit: syncs what was appended up to now. Tells whether more has come meanwhile.
+    pub(super) fn sync_once(self: &Arc<Self>) -> bool {
+        let (unsealed, active, upto, dir_changed) = {
+            let mut inner = self.inner.lock();
+            if let Err(error) = self.check_alive(&inner) {
+                drop(inner);
+                self.fail(&error);
+                return false;
+            }
+            let dir_changed = std::mem::take(&mut inner.dir_changed);
+            (std::mem::take(&mut inner.unsealed), inner.active().clone(), inner.log_end, dir_changed)
+        };
+        if let Err(error) = self.sync_files(&unsealed, &active, dir_changed) {
+            self.fail(&error);
+            return false;
+        }
+        let mut done = Vec::new();
+        let mut inner = self.inner.lock();
+        inner.synced = inner.synced.max(upto);
+        while inner.pending.front().is_some_and(|(end, _)| *end <= upto) {
+            done.extend(inner.pending.pop_front().map(|(_, commit)| commit));
+        }
+        let rises = inner.raise();
+        let more = inner.log_end > inner.synced && inner.failed.is_none();
+        inner.scheduled = more;
+        drop(inner);
+        self.wake_risen(rises);
+        for commit in done {
+            commit.part_synced();
+        }
+        more
+    }
+
+    fn sync_files(&self, unsealed: &[(Arc<Segment>, Producers)], active: &Segment, dir_changed: bool) -> Result<()> {
+        for (segment, producers) in unsealed {
+            segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
+            if let Err(error) = sidecar::write(segment, producers) {
+                tracing::warn!(%error, "cannot write an index file; the next start will scan its segment");
+            }
+        }
+        active.file.sync().map_err(|e| Error::io("sync", &active.path, e))?;
+        if dir_changed {
+            sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))?;
+        }
+        Ok(())
+    }
+
+    /// Fails the partition: nothing is acknowledged or appended from here on; what is visible stays readable.
+    pub(super) fn fail(&self, error: &Error) {
+        let mut inner = self.inner.lock();
+        if inner.failed.is_none() {
+            tracing::error!(topic = %self.topic, partition = self.number, %error, "partition failed until restart");
+            inner.failed = Some(error.to_string());
+        }
+        inner.scheduled = false;
+        let pending = std::mem::take(&mut inner.pending);
+        let failed = self.check_alive(&inner).err().unwrap_or(Error::Closed);
+        drop(inner);
+        for (_, commit) in pending {
+            commit.fail(&failed);
+        }
+    }
+
+    pub(super) fn fail_io(&self, action: &'static str, cause: String) {
+        self.fail(&Error::Io { action, path: self.dir.clone(), source: Arc::new(std::io::Error::other(cause)) });
+    }
+
+    /// Ends all use of a partition whose topic is being deleted.
+    pub(crate) fn retire(&self) {
+        self.fail(&Error::UnknownPartition { topic: self.topic.to_string(), partition: self.number });
+        self.wake(true);
+    }
+
+    /// A group is on disk: its hold on the high watermark ends.
+    pub(super) fn release(&self, commit: u64) {
+        let mut inner = self.inner.lock();
+        inner.holds.remove(&commit);
+        let rises = inner.raise();
+        drop(inner);
+        self.wake_risen(rises);
+    }
+
+    pub(super) fn listen(&self, listener: &Arc<Listener>) {
+        self.listeners.lock().push(Arc::downgrade(listener));
+    }
+
+    pub(super) fn unlisten(&self, listener: &Arc<Listener>) {
+        self.listeners.lock().retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(listener)));
+    }
+
+    fn wake(&self, rises: bool) {
+        for listener in self.listeners.lock().iter().filter_map(Weak::upgrade) {
+            if rises || listener.on_append {
+                listener.wake();
+            }
+        }
+    }
+
+    fn wake_risen(&self, rises: bool) {
+        if rises {
+            self.wake(true);
+        }
+    }
+
+    /// Removes all records from `end_offset` on. Only while nobody else uses the partition.
+    pub(crate) fn truncate(&self, end_offset: i64) -> Result<()> {
+        let mut inner = self.inner.lock();
+        self.check_alive(&inner)?;
+        let watermarks = inner.watermarks();
+        if end_offset >= watermarks.log_end {
+            return Ok(());
+        }
+        if end_offset < watermarks.log_start {
+            return Err(Error::OffsetOutOfRange {
+                offset: end_offset,
+                log_start: watermarks.log_start,
+                log_end: watermarks.log_end,
+            });
+        }
+        let segment = inner.segment_of(end_offset);
+        let mut size = 0;
+        let mut straddles = None;
+        segment.scan(false, |header, _| {
+            if header.last_offset() < end_offset {
+                size += header.total_bytes() as u64;
+            } else if header.base_offset < end_offset {
+                straddles = Some((header.base_offset, header.last_offset()));
+            }
+            Ok(())
+        })?;
+        if let Some((first, last)) = straddles {
+            return Err(Error::InvalidArgument(format!(
+                "cannot cut {}/{} at {end_offset}, inside the batch {first}..={last}",
+                self.topic, self.number
+            )));
+        }
+        // From the end backwards, so that a crash in between leaves a log without a gap.
+        while let Some(last) = inner.segments.back().filter(|last| last.base_offset > segment.base_offset).cloned() {
+            std::fs::remove_file(&last.path).map_err(|e| Error::io("remove", &last.path, e))?;
+            sidecar::remove(&last.path);
+            inner.segments.pop_back();
+        }
+        sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))?;
+        sidecar::remove(&segment.path);
+        segment.file.truncate(size).map_err(|e| Error::io("truncate", &segment.path, e))?;
+        segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
+        let floors = std::mem::take(&mut inner.floors);
+        *inner = recovery::recover(&*self.files, &self.dir)?;
+        inner.floors = floors;
+        Ok(())
+    }
+
+    /// Tells how far a named reader of our own has read; retention keeps everything from there on.
+    pub(crate) fn set_floor(&self, reader: &str, offset: Option<i64>) {
+        let mut inner = self.inner.lock();
+        match offset {
+            Some(offset) => {
+                if let Some(floor) = inner.floors.get_mut(reader) {
+                    *floor = offset;
+                } else {
+                    inner.floors.insert(reader.to_string(), offset);
+                }
+            }
+            None => {
+                inner.floors.remove(reader);
+            }
+        }
+    }
+
+    /// Deletes closed segments that are older than `retention_ms` since their last append, or that make the log
+    /// larger than `retention_bytes`; never past the watermark, an open transaction or a reader's floor.
+    pub(crate) fn enforce_retention(self: &Arc<Self>, retention_ms: Option<i64>, retention_bytes: Option<i64>) -> Result<()> {
+        let now = now_ms();
+        let mut removed = Vec::new();
+        let submit = {
+            let mut inner = self.inner.lock();
+            inner.producers.forget_silent(now.saturating_sub(PRODUCER_EXPIRY_MS) as i64);
+            let retention_ms = retention_ms.and_then(|ms| u64::try_from(ms).ok());
+            if let Some(ms) = retention_ms
+                && inner.active().size() > 0
+                && now.saturating_sub(inner.active().appended_ms.load(Ordering::Relaxed)) > ms
+                && inner.failed.is_none()
+            {
+                self.roll(&mut inner)?;
+            }
+            let submit = !inner.unsealed.is_empty() && self.schedule(&mut inner);
+            let mut bytes: u64 = inner.segments.iter().map(|s| s.size()).sum();
+            let most_bytes = retention_bytes.and_then(|bytes| u64::try_from(bytes).ok());
+            let bound = inner.keep_from();
+            while inner.segments.len() > 1 {
+                let first = inner.segments[0].clone();
+                let old = retention_ms
+                    .is_some_and(|ms| now.saturating_sub(first.appended_ms.load(Ordering::Relaxed)) > ms);
+                let large = most_bytes.is_some_and(|most| bytes - first.size() >= most);
+                if first.next_offset() > bound || !(old || large) {
+                    break;
+                }
+                bytes -= first.size();
+                inner.segments.pop_front();
+                inner.log_start = inner.log_start.max(first.next_offset());
+                removed.push(first);
+            }
+            let log_start = inner.log_start;
+            inner.producers.forget_before(log_start);
+            submit
+        };
+        if submit {
+            self.syncer.submit(self.clone());
+        }
+        self.remove_files(&removed)
+    }
+
+    /// Makes `offset` the log's start; whole segments before it are removed.
+    pub(crate) fn delete_before(&self, offset: i64) -> Result<i64> {
+        let mut removed = Vec::new();
+        let log_start = {
+            let mut inner = self.inner.lock();
+            let watermarks = inner.watermarks();
+            let bound = inner.keep_from();
+            if offset > watermarks.high_watermark {
+                return Err(Error::OffsetOutOfRange {
+                    offset,
+                    log_start: watermarks.log_start,
+                    log_end: watermarks.high_watermark,
+                });
+            }
+            let to = offset.min(bound).max(inner.log_start);
+            if to > inner.log_start {
+                let path = self.dir.join(LOG_START_FILE);
+                replace_file(&path, to.to_string().as_bytes()).map_err(|e| Error::io("write", &path, e))?;
+                inner.log_start = to;
+            }
+            while inner.segments.len() > 1 && inner.segments[0].next_offset() <= to {
+                removed.extend(inner.segments.pop_front());
+            }
+            inner.producers.forget_before(to);
+            to
+        };
+        self.remove_files(&removed)?;
+        Ok(log_start)
+    }
+
+    fn remove_files(&self, segments: &[Arc<Segment>]) -> Result<()> {
+        for segment in segments {
+            std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
+            sidecar::remove(&segment.path);
+        }
+        Ok(())
+    }
+
+    /// Closes the active segment, so that everything appended so far can be deleted later; returns the log's end.
+    pub(crate) fn roll_now(&self) -> Result<i64> {
+        let mut inner = self.inner.lock();
+        self.check_alive(&inner)?;
+        self.roll(&mut inner)?;
+        Ok(inner.log_end)
+    }
+}
+
+impl Inner {
+    /// First offset that must be kept for readers and open transactions.
+    fn keep_from(&self) -> i64 {
+        let floor = self.floors.values().min().copied().unwrap_or(i64::MAX);
+        self.watermarks().last_stable.min(floor)
+    }
+}
+
+/// Adds a commit that waits for this partition, keeping the queue in offset order.
+fn enqueue(inner: &mut Inner, end: i64, commit: Arc<Commit>) {
+    let at = inner.pending.partition_point(|(other, _)| *other <= end);
+    inner.pending.insert(at, (end, commit));
+}
+
+/// The batches that a group appends to one partition.
+pub(crate) struct GroupPart {
+    pub(crate) partition: Arc<Partition>,
+    pub(crate) batches: Vec<Batch>,
+}
+
+/// Appends to several partitions at once: all or nothing is written, the syncs run in parallel, and the high
+/// watermarks rise, in the order given, when all parts and everything before the `after` offsets are on disk.
+/// Returns the base offsets of each part's batches.
+pub(crate) fn append_group(
+    parts: &[GroupPart],
+    after: &[(Arc<Partition>, i64)],
+) -> Result<(Vec<Vec<i64>>, Durable)> {
+    // One lock order for everyone: by address.
+    let mut all: Vec<&Arc<Partition>> = parts.iter().map(|p| &p.partition).chain(after.iter().map(|(p, _)| p)).collect();
+    all.sort_by_key(|partition| Arc::as_ptr(partition));
+    all.dedup_by_key(|partition| Arc::as_ptr(partition));
+    let mut locked: Vec<MutexGuard<'_, Inner>> = all.iter().map(|partition| partition.inner.lock()).collect();
+    let place = |partition: &Arc<Partition>| {
+        all.binary_search_by_key(&Arc::as_ptr(partition), |other| Arc::as_ptr(other)).expect("locked above")
+    };
+    let mut seen = vec![false; all.len()];
+    for part in parts {
+        let at = place(&part.partition);
+        if std::mem::replace(&mut seen[at], true) || part.batches.is_empty() {
+            return Err(Error::InvalidArgument("a group names each partition once, with at least one batch".into()));
+        }
+        for batch in &part.batches {
+            part.partition.check(&locked[at], batch, Origin::Local)?;
+            if batch.header().producer_id >= 0 {
+                return Err(Error::InvalidArgument("batches of a group carry no producer id".into()));
+            }
+        }
+    }
+    for (partition, offset) in after {
+        let inner = &locked[place(partition)];
+        partition.check_alive(inner)?;
+        if *offset > inner.log_end {
+            return Err(Error::OffsetOutOfRange { offset: *offset, log_start: inner.log_start, log_end: inner.log_end });
+        }
+    }
+    let mut staged: Vec<Vec<BatchHeader>> = Vec::with_capacity(parts.len());
+    for part in parts {
+        let inner = &mut locked[place(&part.partition)];
+        match part.partition.stage(inner, &part.batches) {
+            Ok(headers) => staged.push(headers),
+            Err(error) => {
+                for done in &parts[..staged.len()] {
+                    done.partition.unstage(&mut locked[place(&done.partition)]);
+                }
+                return Err(error);
+            }
+        }
+    }
+    let unsynced = |locked: &[MutexGuard<'_, Inner>]| {
+        after.iter().filter(|(partition, offset)| locked[place(partition)].synced < *offset).count()
+    };
+    let syncing = parts.iter().filter(|part| part.partition.options.sync).count();
+    let waits = syncing + unsynced(&locked);
+    let held = parts.iter().map(|part| part.partition.clone()).collect();
+    let (commit, mut durable) = Commit::new(waits, held);
+    for (part, headers) in parts.iter().zip(&staged) {
+        let partition = &part.partition;
+        let inner = &mut locked[place(partition)];
+        partition.apply(inner, headers);
+        if waits > 0 {
+            inner.holds.insert(commit.id, headers[0].base_offset);
+        }
+        if partition.options.sync {
+            let end = inner.log_end;
+            enqueue(inner, end, commit.clone());
+        } else {
+            inner.synced = inner.log_end;
+        }
+    }
+    for (partition, offset) in after {
+        let inner = &mut locked[place(partition)];
+        if inner.synced < *offset {
+            enqueue(inner, *offset, commit.clone());
+        }
+    }
+    if waits == 0 {
+        durable = Durable::already();
+    }
+    let mut submit = Vec::new();
+    let mut rises = Vec::new();
+    for part in parts {
+        let inner = &mut locked[place(&part.partition)];
+        if part.partition.schedule(inner) {
+            submit.push(part.partition.clone());
+        }
+        rises.push(inner.raise());
+    }
+    drop(locked);
+    for (part, rises) in parts.iter().zip(rises) {
+        part.partition.wake(rises);
+    }
+    for partition in submit {
+        partition.syncer.submit(partition.clone());
+    }
+    Ok((staged.iter().map(|headers| headers.iter().map(|h| h.base_offset).collect()).collect(), durable))
+}

@@ -1,0 +1,121 @@
+//! Opening a partition's folder: closed segments come from their sidecars, everything that might be torn is
+//! scanned with checksums and cut where it stops being good. Nothing that was acknowledged lies behind a cut,
+//! because segments are synced in order and before they are acknowledged.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::partition::Inner;
+use super::producers::Producers;
+use super::segment::{Extent, Segment, now_ms};
+use super::sidecar;
+use crate::error::{Error, Result};
+use crate::files::{Files, sync_dir};
+use crate::records::{Batch, BatchHeader};
+
+/// File that holds the log's start offset when records before it were deleted inside a segment.
+pub(super) const LOG_START_FILE: &str = "log-start";
+
+/// Reads the folder and returns the state of the log, with at least one segment.
+pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
+    std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    let mut bases = segment_bases(dir)?;
+    bases.sort_unstable();
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    let mut producers = Producers::default();
+    let mut unsealed = Vec::new();
+    let mut torn = false;
+    for (at, &base_offset) in bases.iter().enumerate() {
+        let segment = Segment::open(files, dir, base_offset)?;
+        if torn {
+            tracing::warn!(path = %segment.path.display(), "removing a segment behind a torn one");
+            std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
+            sidecar::remove(&segment.path);
+            continue;
+        }
+        let last = at + 1 == bases.len();
+        if !last && let Some((extent, at_end)) = sidecar::read(&segment) {
+            *segment.extent.lock() = extent;
+            producers = at_end;
+            segments.push(Arc::new(segment));
+            continue;
+        }
+        torn = scan(&segment, &mut producers)?;
+        let segment = Arc::new(segment);
+        if !last && !torn {
+            unsealed.push((segment.clone(), producers.clone()));
+        }
+        segments.push(segment);
+    }
+    for (segment, at_end) in &unsealed {
+        sidecar::write(segment, at_end)?;
+    }
+    let dir_changed = torn || segments.is_empty();
+    if segments.is_empty() {
+        segments.push(Arc::new(Segment::open(files, dir, 0)?));
+    }
+    if dir_changed {
+        sync_dir(dir).map_err(|e| Error::io("sync", dir, e))?;
+    }
+    let first = segments[0].base_offset;
+    let log_end = segments.last().map_or(0, |s| s.next_offset());
+    let log_start = read_log_start(dir).unwrap_or(first).clamp(first, log_end);
+    producers.forget_before(log_start);
+    Ok(Inner::recovered(segments, log_start, log_end, producers))
+}
+
+/// Scans one segment with checksums, cuts what is not good and tells whether anything was cut.
+fn scan(segment: &Segment, producers: &mut Producers) -> Result<bool> {
+    let mut extent = Extent::empty(segment.base_offset);
+    let (good, stopped) = segment.scan(true, |header, bytes| {
+        extent.grow(header);
+        note(producers, header, || Batch::trusted(bytes, *header));
+        Ok(())
+    })?;
+    segment.set_verified(good);
+    *segment.extent.lock() = extent;
+    let Some(reason) = stopped else { return Ok(false) };
+    let size = segment.file.size().map_err(|e| Error::io("read", &segment.path, e))?;
+    tracing::warn!(path = %segment.path.display(), kept_bytes = good, cut_bytes = size - good, reason, "cutting a torn tail");
+    segment.file.truncate(good).map_err(|e| Error::io("truncate", &segment.path, e))?;
+    segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
+    Ok(true)
+}
+
+/// Takes a batch of the log into the producers' state.
+pub(super) fn note(producers: &mut Producers, header: &BatchHeader, batch: impl FnOnce() -> Batch) {
+    if header.is_control() {
+        if let Some(commit) = marker_commits(&batch()) {
+            producers.ended(header.producer_id, header.producer_epoch, commit, header.base_offset, now_ms() as i64);
+        }
+    } else {
+        producers.appended(header, now_ms() as i64);
+    }
+}
+
+/// Whether a control batch is a commit or an abort marker; none if it is another control record.
+pub(crate) fn marker_commits(batch: &Batch) -> Option<bool> {
+    let records = batch.records().ok()?;
+    let key = records.iter().next()?.ok()?.key?;
+    match key {
+        [_, _, 0, 0] => Some(false),
+        [_, _, 0, 1] => Some(true),
+        _ => None,
+    }
+}
+
+fn segment_bases(dir: &Path) -> Result<Vec<i64>> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("read", dir, e))?;
+    let mut bases = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|e| Error::io("read", dir, e))?.file_name();
+        if let Some(base) = name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|base| base.parse().ok()) {
+            bases.push(base);
+        }
+    }
+    Ok(bases)
+}
+
+fn read_log_start(dir: &Path) -> Option<i64> {
+    std::fs::read_to_string(dir.join(LOG_START_FILE)).ok()?.trim().parse().ok()
+}

@@ -1,0 +1,3 @@
+//! The broker from outside: in process, over the wire, with foreign clients, and over crashes.
+
+mod in_process;
