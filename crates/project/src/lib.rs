@@ -6,5 +6,18 @@
 pub mod diagnostic;
 pub mod spec;
 
-pub use diagnostic::{Diagnostic, Place};
+mod cases;
+mod features;
+mod files;
+mod lists;
+mod load;
+mod policy;
+mod rules;
+mod section;
+mod settings;
+mod streams;
+mod template;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Place, nearest};
 pub use spec::*;

@@ -138,6 +138,15 @@ pub struct Sql {
     pub place: Place,
 }
 
+impl Sql {
+    /// The place of a byte offset in the text. Exact on one line and in `|` blocks, whose lines share the indent of the first;
+    /// in folded text, which has lost its line breaks, a column counted from the first character.
+    pub fn place_at(&self, offset: usize) -> Place {
+        let within = Place::at("", &self.text, offset);
+        Place { file: self.place.file.clone(), line: self.place.line + within.line - 1, column: self.place.column + within.column - 1 }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct RuleCase {
     pub name: String,

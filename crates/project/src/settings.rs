@@ -1,0 +1,143 @@
+//! `sluice.yml`: the project's name and where its parts are. Secrets come from the environment, as `${NAME}`.
+
+use crate::diagnostic::Diagnostic;
+use crate::section::{Report, Section, text};
+use crate::spec::{LogSettings, Settings, StoreSettings};
+use crate::yaml::{Content, Node};
+use std::collections::BTreeMap;
+
+/// Looks up an environment variable.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+const KEYS: [&str; 7] = ["name", "description", "currency", "log", "store", "vars", "state_memory"];
+
+pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settings {
+    let Some(section) = Section::open(node, "sluice.yml", &KEYS, report) else { return Settings::default() };
+    Settings {
+        name: section.required_text("name", report).unwrap_or_default(),
+        description: section.text("description", report).unwrap_or_default(),
+        currency: section.parse("currency", report, currency),
+        log: section.node("log").map(|node| log(node, env, report)).unwrap_or_default(),
+        store: section.node("store").map(|node| store(node, env, report)).unwrap_or_default(),
+        vars: section.node("vars").map(|node| vars(node, report)).unwrap_or_default(),
+        state_memory: section.parse("state_memory", report, bytes),
+    }
+}
+
+fn currency(text: &str) -> Result<String, String> {
+    if text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not a currency code; write three capital letters as in ISO 4217, for example USD"))
+    }
+}
+
+/// A size such as `512MB` (millions of bytes) or `2GiB` (powers of 1024), in bytes.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size; write for example 512MB or 2GiB");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let count: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    count.checked_mul(unit).ok_or_else(wrong)
+}
+
+fn log(node: &Node, env: Environment, report: &mut Report) -> LogSettings {
+    if let Some(word) = node.text() {
+        if word != "embedded" {
+            let mistake = Diagnostic::new(node.place.clone(), format!("`log` cannot be `{word}`"));
+            report.add(mistake.hint("write `embedded`, or `kafka:` with `bootstrap:` under it"));
+        }
+        return LogSettings::Embedded;
+    }
+    let kafka = Section::open(node, "`log`", &["kafka"], report).and_then(|section| section.required("kafka", report));
+    let Some(kafka) = kafka.and_then(|node| Section::open(node, "`kafka`", &["bootstrap", "properties"], report)) else {
+        return LogSettings::Embedded;
+    };
+    let bootstrap = kafka.required("bootstrap", report).and_then(|node| resolved(node, "bootstrap", env, report));
+    let mut properties = BTreeMap::new();
+    if let Some(node) = kafka.node("properties") {
+        let Some(entries) = node.entries() else {
+            report.add(Diagnostic::new(node.place.clone(), format!("`properties` must be a mapping, got {}", node.describe())));
+            return LogSettings::Embedded;
+        };
+        for (key, value) in entries {
+            let secret = ["password", "secret", "sasl.jaas.config", "pem"].iter().any(|word| key.name.contains(word));
+            if secret && value.text().is_some_and(|text| !text.contains("${")) {
+                report.add(
+                    Diagnostic::new(value.place.clone(), format!("`{}` holds a secret in plain text", key.name))
+                        .hint("write ${NAME} and set NAME in the environment"),
+                );
+            }
+            if let Some(text) = resolved(value, &key.name, env, report) {
+                properties.insert(key.name.clone(), text);
+            }
+        }
+    }
+    LogSettings::Kafka { bootstrap: bootstrap.unwrap_or_default(), properties }
+}
+
+fn store(node: &Node, env: Environment, report: &mut Report) -> StoreSettings {
+    let Some(written) = text(node, "store", report) else { return StoreSettings::Embedded };
+    if written == "embedded" {
+        return StoreSettings::Embedded;
+    }
+    // user:password@host with the password written out
+    let password = written.split_once("://").and_then(|(_, rest)| rest.split_once('@')).and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p);
+    if password.is_some_and(|p| !p.is_empty() && !p.contains("${")) {
+        report.add(
+            Diagnostic::new(node.place.clone(), "`store` holds a password in plain text").hint("write ${NAME} and set NAME in the environment"),
+        );
+        return StoreSettings::Embedded;
+    }
+    let Some(address) = resolved(node, "store", env, report) else { return StoreSettings::Embedded };
+    if !address.starts_with("postgres://") && !address.starts_with("postgresql://") {
+        // What was resolved may hold a secret: the message shows what is written.
+        let mistake = Diagnostic::new(node.place.clone(), format!("`store` cannot be `{written}`"));
+        report.add(mistake.hint("write `embedded`, or an address such as postgres://user:${PASSWORD}@host/database"));
+        return StoreSettings::Embedded;
+    }
+    StoreSettings::Postgres(address)
+}
+
+fn vars(node: &Node, report: &mut Report) -> BTreeMap<String, serde_json::Value> {
+    match &node.content {
+        Content::Map(entries) => entries.iter().map(|(key, value)| (key.name.clone(), value.to_json())).collect(),
+        _ => {
+            report.add(Diagnostic::new(node.place.clone(), format!("`vars` must be a mapping, got {}", node.describe())));
+            BTreeMap::new()
+        }
+    }
+}
+
+/// The text with each `${NAME}` replaced from the environment; every missing name is noted.
+fn resolved(node: &Node, key: &str, env: Environment, report: &mut Report) -> Option<String> {
+    let written = text(node, key, report)?;
+    let (mut out, mut rest, mut complete) = (String::new(), written, true);
+    while let Some((before, after)) = rest.split_once("${") {
+        out.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            report.add(Diagnostic::new(node.place.clone(), format!("`{key}` has a `${{` without its `}}`")));
+            return None;
+        };
+        match env(name) {
+            Some(value) => out.push_str(&value),
+            None => {
+                complete = false;
+                let mistake = Diagnostic::new(node.place.clone(), format!("the environment has no `{name}`"));
+                report.add(mistake.hint(format!("set it before starting, for example: export {name}=...")));
+            }
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    complete.then_some(out)
+}
