@@ -1,1 +1,6 @@
-//! Source and Sink on a Kafka client, for a real cluster. Knows no fraud.
+//! Source and Sink of the pipeline on a log: [`embedded`] reads and writes the broker in this process without a socket, [`cluster`]
+//! is a Kafka client. Both pass the pipeline's shared suite. Knows no fraud.
+
+pub mod embedded;
+
+pub use embedded::Embedded;
