@@ -1,1 +1,72 @@
-//! Decisions, alerts, users in embedded SQLite. Knows no scoring and no lake.
+//! What people look things up in: transactions, predictions, alerts, dead letters, users and the audit trail, behind one
+//! trait. [`Sqlite`] is the embedded store; a PostgreSQL one implements the same trait and passes the same [`suite`].
+//!
+//! The store is a reader of topics and never a place where decisions are made. Everything it learns from a topic can be
+//! learnt again, because the position up to which it has read is a row in the same transaction as the rows themselves.
+//! Calls are synchronous and may wait for a disk: make them from a thread that may block.
+
+mod page;
+mod record;
+mod sqlite;
+pub mod suite;
+
+pub use page::{AlertFilter, MAX_PAGE, Page, PageRequest, PredictionFilter};
+pub use record::{
+    Applied, AuditEntry, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, Role, Totals, TransactionRow, TransactionView, User,
+};
+pub use sqlite::Sqlite;
+
+use domain::{Position, Result};
+use serde_json::value::RawValue;
+
+/// A place to look things up in, filled from topics.
+///
+/// # Contract
+/// - **One commit.** [`apply`](Store::apply) makes the rows of its batches and their positions visible together or not at all.
+/// - **Idempotent.** What lies below the stored position of its partition is skipped, so a batch may be applied again, or overlap
+///   with one that was, and the store stays the same. A transaction that is already known keeps its first prediction.
+/// - **Power loss.** Rows from topics may fall back to an earlier commit, position included; reading the topic again brings them
+///   back. After [`sync`](Store::sync) everything applied before it stays, so a topic may forget up to the position read after that.
+///   Users, secrets and the audit trail come from no topic: they are on disk when the call returns.
+/// - **Errors.** `Retry` for a full disk or a locked database (nothing was changed), `Reject` for a request that cannot be right
+///   (a damaged cursor), `Stop` for a damaged, foreign or newer file, `Bug` for the rest.
+pub trait Store: Send + Sync {
+    /// Takes what was read from the topics: rows, totals and positions in one transaction.
+    fn apply(&self, batches: &[Batch<'_>]) -> Result<Applied>;
+
+    /// The next offset to read, for every partition ever applied.
+    fn positions(&self) -> Result<Position>;
+
+    /// Returns once everything applied so far would survive a loss of power.
+    fn sync(&self) -> Result<()>;
+
+    /// Decisions as their topic holds them, the latest in the sequence first.
+    fn predictions(&self, filter: &PredictionFilter, page: &PageRequest) -> Result<Page<Box<RawValue>>>;
+
+    /// Alerts as their topic holds them, the latest in the sequence first; those of one decision in the reverse order of its hits.
+    fn alerts(&self, filter: &AlertFilter, page: &PageRequest) -> Result<Page<Box<RawValue>>>;
+
+    /// Records that could not be taken, the last one stored first.
+    fn dead_letters(&self, page: &PageRequest) -> Result<Page<DeadLetter>>;
+
+    /// One transaction with its decision and alerts; none if it was never judged (or not yet stored).
+    fn transaction(&self, transaction_id: &str) -> Result<Option<TransactionView>>;
+
+    /// How much there is of everything; kept with each commit, so the cost does not depend on the number of rows.
+    fn totals(&self) -> Result<Totals>;
+
+    /// A user by name.
+    fn user(&self, name: &str) -> Result<Option<User>>;
+
+    /// How many users there are: none means a first start.
+    fn user_count(&self) -> Result<u64>;
+
+    /// Makes a user, or gives an existing one this hash and role. The store never sees a password.
+    fn put_user(&self, user: &User) -> Result<()>;
+
+    /// The secret of this name (such as the key that signs tokens), made by `make` when it is asked for the first time.
+    fn secret(&self, name: &str, make: &dyn Fn() -> Vec<u8>) -> Result<Vec<u8>>;
+
+    /// Adds to the audit trail.
+    fn audit(&self, entry: &AuditEntry) -> Result<()>;
+}
