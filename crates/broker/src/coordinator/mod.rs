@@ -8,3 +8,6 @@ impl Coordinator {
     pub(crate) async fn run(broker: Broker) { broker.shared.stop.cancelled().await }
     pub(crate) fn topic_deleted(&self, _n: &str) -> Result<()> { Ok(()) }
 }
+impl Coordinator {
+    pub(crate) fn check_transaction(&self, _t: &str, _id: i64, _e: i16, _topic: &str, _p: i32) -> Result<()> { Ok(()) }
+}

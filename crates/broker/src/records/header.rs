@@ -59,7 +59,7 @@ impl BatchHeader {
         let leader_epoch = from.get_i32();
         let magic = from.get_i8();
         if magic != 2 {
-            return Err(Error::CorruptBatch(format!("magic {magic} instead of 2")));
+            return Err(Error::InvalidBatch(format!("magic {magic} instead of 2")));
         }
         if (batch_length as i64) < (HEADER_BYTES - PREFIX_BYTES) as i64 {
             return Err(Error::CorruptBatch(format!("batch length {batch_length} is less than a header")));

@@ -1,0 +1,139 @@
+//! The request kinds that are served, with the versions that are really handled, and the way from a frame to its
+//! handler and back. Everything a client may ask is in this one list.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+
+use super::connection::Reply;
+use super::{Context, fetch, metadata, offsets, produce, topic_admin};
+
+/// A served request kind: key, lowest and highest version.
+pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
+    (ApiKey::Produce, 3, 11),
+    (ApiKey::Fetch, 4, 17),
+    (ApiKey::ListOffsets, 1, 9),
+    (ApiKey::Metadata, 0, 13),
+    (ApiKey::ApiVersions, 0, 4),
+    (ApiKey::CreateTopics, 2, 7),
+    (ApiKey::DeleteTopics, 1, 6),
+    (ApiKey::DeleteRecords, 0, 2),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4),
+    (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::DescribeCluster, 0, 2),
+];
+
+/// A request with its header decoded.
+#[derive(Debug)]
+pub(super) struct Request {
+    key: ApiKey,
+    pub(super) version: i16,
+    correlation_id: i32,
+    pub(super) client_id: StrBytes,
+    body: Bytes,
+    /// The version is beyond what is served.
+    unsupported: bool,
+}
+
+impl Request {
+    /// Decodes the header. Errors mean that the peer does not speak the protocol.
+    pub(super) fn decode(mut frame: Bytes) -> Result<Request, String> {
+        let (Some(key), Some(version)) = (frame.get(0..2), frame.get(2..4)) else {
+            return Err("a frame without a header".into());
+        };
+        let key = i16::from_be_bytes([key[0], key[1]]);
+        let version = i16::from_be_bytes([version[0], version[1]]);
+        let known = ApiKey::try_from(key).ok();
+        let Some(&(key, lowest, highest)) = SUPPORTED.iter().find(|(served, ..)| Some(*served) == known) else {
+            return Err(format!("request kind {key} is not served"));
+        };
+        let unsupported = !(lowest..=highest).contains(&version);
+        if unsupported && key != ApiKey::ApiVersions {
+            return Err(format!("version {version} of request kind {key:?} is not served"));
+        }
+        // Of an ApiVersions request that is too new only the part that never changes is read.
+        let header_version = if unsupported { 1 } else { key.request_header_version(version) };
+        let header = RequestHeader::decode(&mut frame, header_version).map_err(|e| e.to_string())?;
+        Ok(Request {
+            key,
+            version,
+            correlation_id: header.correlation_id,
+            client_id: header.client_id.unwrap_or_default(),
+            body: frame,
+            unsupported,
+        })
+    }
+
+    fn body<T: Decodable>(&self) -> Option<T> {
+        match T::decode(&mut self.body.clone(), self.version) {
+            Ok(body) => Some(body),
+            Err(error) => {
+                tracing::debug!(key = ?self.key, version = self.version, %error, "a request that cannot be decoded");
+                None
+            }
+        }
+    }
+
+    fn reply<T: Encodable>(&self, response: &T) -> Option<Reply> {
+        let version = if self.unsupported { 0 } else { self.version };
+        let header_version = self.key.response_header_version(version);
+        let header = ResponseHeader::default().with_correlation_id(self.correlation_id);
+        let encode = || -> Result<BytesMut, Box<dyn std::error::Error>> {
+            let size = header.compute_size(header_version)? + response.compute_size(version)?;
+            let mut out = BytesMut::with_capacity(4 + size);
+            out.extend_from_slice(&i32::try_from(size)?.to_be_bytes());
+            header.encode(&mut out, header_version)?;
+            response.encode(&mut out, version)?;
+            Ok(out)
+        };
+        match encode() {
+            Ok(bytes) => Some(Reply { bytes: bytes.freeze(), permit: None }),
+            Err(error) => {
+                tracing::error!(key = ?self.key, version, %error, "cannot encode a response");
+                None
+            }
+        }
+    }
+}
+
+/// Handles one request. None closes the connection.
+pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Reply> {
+    let version = request.version;
+    match request.key {
+        ApiKey::Produce => match produce::produce(&context, request.body()?, version).await {
+            Some(response) => request.reply(&response),
+            None => Some(Reply { bytes: Bytes::new(), permit: None }),
+        },
+        ApiKey::Fetch => {
+            let (response, permit) = fetch::fetch(&context, request.body()?, version).await?;
+            let mut reply = request.reply(&response)?;
+            reply.permit = Some(permit);
+            Some(reply)
+        }
+        ApiKey::ListOffsets => request.reply(&offsets::list_offsets(&context, request.body()?, version)),
+        ApiKey::OffsetForLeaderEpoch => request.reply(&offsets::leader_epochs(&context, request.body()?)),
+        ApiKey::Metadata => request.reply(&metadata::metadata(&context, request.body()?, version).await),
+        ApiKey::DescribeCluster => request.reply(&metadata::describe_cluster(&context, request.body()?)),
+        ApiKey::DescribeConfigs => request.reply(&metadata::describe_configs(&context, request.body()?, version)),
+        ApiKey::ApiVersions => request.reply(&api_versions(&request)),
+        ApiKey::CreateTopics => request.reply(&topic_admin::create(&context, request.body()?, version).await),
+        ApiKey::DeleteTopics => request.reply(&topic_admin::delete(&context, request.body()?, version).await),
+        ApiKey::DeleteRecords => request.reply(&topic_admin::delete_records(&context, request.body()?).await),
+        _ => None,
+    }
+}
+
+fn api_versions(request: &Request) -> ApiVersionsResponse {
+    let keys = SUPPORTED.iter().map(|&(key, lowest, highest)| {
+        ApiVersion::default().with_api_key(key as i16).with_min_version(lowest).with_max_version(highest)
+    });
+    let response = ApiVersionsResponse::default().with_api_keys(keys.collect());
+    if request.unsupported {
+        return response.with_error_code(ResponseError::UnsupportedVersion.code());
+    }
+    response
+}
