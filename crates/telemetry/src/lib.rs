@@ -1,1 +1,13 @@
-//! Metric names, units and help; structured logs.
+//! Every metric in one list, and the form of the logs. Other crates take handles from [`Metrics`]; nobody else names a metric.
+
+mod logs;
+mod metrics;
+mod process;
+
+pub use logs::{InitError, LogFormat, init_logs};
+pub use metrics::{
+    Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Metrics, Partition, Queue, Simulator, Stages, State, Store,
+};
+pub use prometheus_client::metrics::counter::Counter;
+pub use prometheus_client::metrics::gauge::Gauge;
+pub use prometheus_client::metrics::histogram::Histogram;

@@ -1,0 +1,16 @@
+use super::*;
+
+#[test]
+fn levels_are_read_and_mistakes_named() {
+    assert_eq!(filter(None).unwrap().to_string(), "info");
+    assert_eq!(filter(Some("  ")).unwrap().to_string(), "info");
+    assert_eq!(filter(Some("warn,broker=debug")).unwrap().to_string(), "broker=debug,warn");
+    let message = filter(Some("broker=loud")).unwrap_err().to_string();
+    assert!(message.contains("SLUICE_LOG") && message.contains("for example"), "{message}");
+}
+
+#[test]
+fn a_second_start_is_an_error() {
+    init_logs(LogFormat::Json).unwrap();
+    assert!(matches!(init_logs(LogFormat::Human), Err(InitError::Twice)));
+}

@@ -1,0 +1,308 @@
+//! Every metric of the product, with unit and help, registered in one function. Names follow OpenMetrics: base units (seconds,
+//! bytes), `_total` on counters; ours begin with `sluice_`, the process's own keep their customary names.
+
+use crate::process::Process;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Handles to every metric. Cloning a handle is cheap and shares its value; on a hot path take it once and keep it.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Records that the scorer took, by stream.
+    pub records_taken: Family<Stream, Counter>,
+    /// Records that were refused, by code.
+    pub records_rejected: Family<Code, Counter>,
+    /// Transactions that came again with the same content.
+    pub records_repeated: Counter,
+    pub decisions: Decisions,
+    pub alerts: Counter,
+    pub stages: Stages,
+    pub queue_depth: Family<Queue, Gauge>,
+    /// The last place in the sequence that was given out.
+    pub sequence_position: Gauge,
+    /// The last place in the sequence that is on disk.
+    pub sequence_durable: Gauge,
+    pub broker: Broker,
+    pub state: State,
+    pub store: Store,
+    pub http: Http,
+    pub simulator: Simulator,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Stream {
+    pub stream: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Code {
+    pub code: String,
+}
+
+/// A queue, by what waits in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Queue {
+    pub queue: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Partition {
+    pub topic: String,
+    pub partition: i32,
+}
+
+/// Decisions by action, resolved once.
+#[derive(Clone, Debug)]
+pub struct Decisions {
+    pub allow: Counter,
+    pub review: Counter,
+    pub block: Counter,
+}
+
+/// Seconds in each stage of a decision; one observation a batch, but for `end_to_end`, which is one a transaction.
+#[derive(Clone, Debug)]
+pub struct Stages {
+    pub decode: Histogram,
+    pub features: Histogram,
+    pub rules: Histogram,
+    /// From handing decisions to the log to their being on disk.
+    pub commit: Histogram,
+    /// From the record's arrival to its decision being on disk.
+    pub end_to_end: Histogram,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum BytesDirection {
+    #[allow(non_camel_case_types)] // The label's value, as it is read.
+    produced,
+    #[allow(non_camel_case_types)]
+    fetched,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Direction {
+    direction: BytesDirection,
+}
+
+#[derive(Clone, Debug)]
+pub struct Broker {
+    pub bytes_produced: Counter,
+    pub bytes_fetched: Counter,
+    pub connections: Gauge,
+    /// On disk, all topics.
+    pub log_bytes: Gauge,
+    pub sync_seconds: Histogram,
+}
+
+/// What the features remember.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub entities: Gauge,
+    pub bytes: Gauge,
+    pub hits: Counter,
+    pub misses: Counter,
+    pub evictions: Counter,
+    pub snapshot_seconds: Histogram,
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Records that are in a topic and not yet in the store.
+    pub lag: Family<Partition, Gauge>,
+    pub commit_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HttpRequest {
+    pub method: &'static str,
+    /// The route's pattern, never the path: the number of labels stays bounded.
+    pub route: &'static str,
+    pub status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HttpRoute {
+    pub method: &'static str,
+    pub route: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub requests: Family<HttpRequest, Counter>,
+    pub seconds: Family<HttpRoute, Histogram>,
+    pub in_flight: Gauge,
+}
+
+#[derive(Clone, Debug)]
+pub struct Simulator {
+    /// Events made, by stream.
+    pub events: Family<Stream, Counter>,
+    /// Transactions made that are fraud.
+    pub frauds: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Action {
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stage {
+    stage: &'static str,
+}
+
+/// From 10 microseconds to 10 seconds, three to a decade.
+fn latency() -> Histogram {
+    const BUCKETS: [f64; 19] = [
+        1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    ];
+    Histogram::new(BUCKETS)
+}
+
+impl Metrics {
+    /// The list of all metrics. `version` is the product's, shown in `sluice_build_info`.
+    pub fn new(version: &str) -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process::start()));
+        let r = registry.sub_registry_with_prefix("sluice");
+
+        r.register("build", "What is running", Info::new([("version", version.to_owned())]));
+
+        let records_taken = Family::default();
+        r.register("records_taken", "Records that the scorer took, by stream", records_taken.clone());
+        let records_rejected = Family::default();
+        r.register("records_rejected", "Records that were refused and kept as dead letters, by code", records_rejected.clone());
+        let records_repeated = Counter::default();
+        r.register("records_repeated", "Transactions that came again with the same content and got the same decision", records_repeated.clone());
+
+        let by_action = Family::<Action, Counter>::default();
+        r.register("decisions", "Decisions by action", by_action.clone());
+        let action = |action| by_action.get_or_create_owned(&Action { action });
+        let decisions = Decisions { allow: action("allow"), review: action("review"), block: action("block") };
+        let alerts = Counter::default();
+        r.register("alerts", "Alerts raised", alerts.clone());
+
+        let by_stage = Family::<Stage, Histogram>::new_with_constructor(latency);
+        r.register_with_unit("stage", "Time in each stage of a decision", Unit::Seconds, by_stage.clone());
+        let stage = |stage| by_stage.get_or_create_owned(&Stage { stage });
+        let stages = Stages {
+            decode: stage("decode"),
+            features: stage("features"),
+            rules: stage("rules"),
+            commit: stage("commit"),
+            end_to_end: stage("end_to_end"),
+        };
+
+        let queue_depth = Family::default();
+        r.register("queue_depth", "Items that wait, by queue", queue_depth.clone());
+        let sequence_position = Gauge::default();
+        r.register("sequence_position", "Last place in the sequence that was given out", sequence_position.clone());
+        let sequence_durable = Gauge::default();
+        r.register("sequence_durable", "Last place in the sequence that is on disk", sequence_durable.clone());
+
+        let moved = Family::<Direction, Counter>::default();
+        r.register_with_unit("broker_moved", "Bytes of records through the embedded broker", Unit::Bytes, moved.clone());
+        let direction = |direction| moved.get_or_create_owned(&Direction { direction });
+        let broker = Broker {
+            bytes_produced: direction(BytesDirection::produced),
+            bytes_fetched: direction(BytesDirection::fetched),
+            connections: Gauge::default(),
+            log_bytes: Gauge::default(),
+            sync_seconds: latency(),
+        };
+        r.register("broker_connections", "Open connections to the embedded broker", broker.connections.clone());
+        r.register_with_unit("broker_log", "Size of all topics on disk", Unit::Bytes, broker.log_bytes.clone());
+        r.register_with_unit("broker_sync", "Time to sync a log file to disk", Unit::Seconds, broker.sync_seconds.clone());
+
+        let state = State {
+            entities: Gauge::default(),
+            bytes: Gauge::default(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            evictions: Counter::default(),
+            snapshot_seconds: latency(),
+        };
+        r.register("state_entities", "Entities whose features are in memory", state.entities.clone());
+        r.register_with_unit("state", "Memory that the features' state takes", Unit::Bytes, state.bytes.clone());
+        r.register("state_hits", "Entities that were found in memory", state.hits.clone());
+        r.register("state_misses", "Entities that had to be read from disk", state.misses.clone());
+        r.register("state_evictions", "Entities that were dropped from memory to stay within its budget", state.evictions.clone());
+        r.register_with_unit("state_snapshot", "Time to write a snapshot of the state", Unit::Seconds, state.snapshot_seconds.clone());
+
+        let store = Store { lag: Family::default(), commit_seconds: latency() };
+        r.register("store_lag_records", "Records in a topic that are not yet in the store", store.lag.clone());
+        r.register_with_unit("store_commit", "Time to commit a batch to the store", Unit::Seconds, store.commit_seconds.clone());
+
+        let http = Http { requests: Family::default(), seconds: Family::new_with_constructor(latency), in_flight: Gauge::default() };
+        r.register("http_requests", "HTTP requests answered, by route and status", http.requests.clone());
+        r.register_with_unit("http_request", "Time to answer an HTTP request", Unit::Seconds, http.seconds.clone());
+        r.register("http_requests_in_flight", "HTTP requests being answered", http.in_flight.clone());
+
+        let simulator = Simulator { events: Family::default(), frauds: Counter::default() };
+        r.register("simulator_events", "Events that the simulator made, by stream", simulator.events.clone());
+        r.register("simulator_frauds", "Fraudulent transactions that the simulator made", simulator.frauds.clone());
+
+        Self {
+            registry,
+            records_taken,
+            records_rejected,
+            records_repeated,
+            decisions,
+            alerts,
+            stages,
+            queue_depth,
+            sequence_position,
+            sequence_durable,
+            broker,
+            state,
+            store,
+            http,
+            simulator,
+        }
+    }
+
+    /// Counts records of a stream as taken.
+    pub fn taken(&self, stream: &str, records: u64) {
+        self.records_taken.get_or_create(&Stream { stream: stream.to_owned() }).inc_by(records);
+    }
+
+    /// Counts one refused record.
+    pub fn rejected(&self, code: &str) {
+        self.records_rejected.get_or_create(&Code { code: code.to_owned() }).inc();
+    }
+
+    /// The gauge of a queue; take it once.
+    pub fn queue(&self, queue: &'static str) -> Gauge {
+        self.queue_depth.get_or_create_owned(&Queue { queue })
+    }
+
+    /// How many records of a partition are not yet in the store.
+    pub fn store_lag(&self, topic: &str, partition: i32, records: i64) {
+        self.store.lag.get_or_create(&Partition { topic: topic.to_owned(), partition }).set(records);
+    }
+
+    /// Counts events that the simulator made.
+    pub fn simulated(&self, stream: &str, events: u64) {
+        self.simulator.events.get_or_create(&Stream { stream: stream.to_owned() }).inc_by(events);
+    }
+
+    /// All values now, as OpenMetrics text (see [`CONTENT_TYPE`]).
+    pub fn render(&self) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests;
