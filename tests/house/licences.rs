@@ -17,7 +17,7 @@ pub(crate) fn check(workspace: &Workspace, allowed: &BTreeSet<String>) -> Vec<St
         .iter()
         .filter_map(|(name, version, licence)| match licence {
             None => Some(format!("{name} {version} declares no licence")),
-            Some(licence) if !Expression::of(licence).is_covered(allowed) => {
+            Some(licence) if !Expression::of(licence).covered_by(allowed) => {
                 Some(format!("{name} {version} is under `{licence}`, which deny.toml does not allow"))
             }
             Some(_) => None,
@@ -45,7 +45,7 @@ impl Expression {
         Self { words, at: 0 }
     }
 
-    fn is_covered(mut self, allowed: &BTreeSet<String>) -> bool {
+    fn covered_by(mut self, allowed: &BTreeSet<String>) -> bool {
         let covered = self.any(allowed);
         covered && self.at == self.words.len()
     }
@@ -100,7 +100,7 @@ fn expressions_follow_spdx() {
         ("", false),
     ];
     for (licence, covered) in table {
-        assert_eq!(Expression::of(licence).is_covered(&allowed), covered, "{licence}");
+        assert_eq!(Expression::of(licence).covered_by(&allowed), covered, "{licence}");
     }
 }
 

@@ -1,0 +1,50 @@
+# Every way to run Sluice from its sources. `make` alone lists them.
+
+DATA ?= data
+PROJECT ?= projects/ecommerce
+RATE ?= 50
+ROUNDS ?= 25
+SLUICE := target/release/sluice
+SHELL := /bin/bash
+
+.DEFAULT_GOAL := help
+.PHONY: help up down logs test lint format crash long bench deny
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  settings: DATA=$(DATA) PROJECT=$(PROJECT) RATE=$(RATE) (simulated payments a second) ROUNDS=$(ROUNDS)"
+
+up: ## builds and starts everything on the shipped project, with simulated payments; Ctrl-C stops
+	cargo build --release -p sluice
+	@mkdir -p $(DATA)
+	$(SLUICE) up --project $(PROJECT) --data $(DATA) --simulate $(RATE)
+
+down: ## stops what `make up` started, from another terminal
+	@tests/down.sh $(DATA)
+
+logs: ## follows the alerts and decisions' state of a running instance
+	@tests/logs.sh $(DATA)
+
+test: ## everything: unit, property, end to end with foreign clients, crash; installs its Python clients under target/
+	tests/run.sh
+
+lint: ## formatting, clippy without warnings, and the repository's own checks
+	tests/lint.sh
+
+format: ## formats all Rust
+	cargo fmt --all
+
+crash: ## kill -9 at random moments under load, ROUNDS times; every accepted payment exactly once
+	tests/run.sh build setup crash --rounds $(ROUNDS)
+
+long: ## the tests that take hours: many crash rounds, many more random histories
+	PROPTEST_CASES=20000 tests/run.sh build setup unit
+	tests/run.sh build setup crash --rounds 1000
+
+bench: ## speed, latency and memory, each beside a named baseline
+	cargo build --release -p sluice
+	$(SLUICE) bench
+
+deny: ## licences, advisories and bans by cargo-deny (needs it installed, and the network for its advisory database)
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing; install it with: cargo install --locked cargo-deny"; exit 1; }
+	cargo deny check

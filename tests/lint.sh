@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What must hold of the sources before anything is run: formatting, no clippy warnings, the repository's own checks, and scripts
+# that parse.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cargo fmt --all -- --check
+cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo test --quiet --locked -p house
+git ls-files -z '*.sh' .ci/run 2> /dev/null | xargs -0 -r -n1 bash -n
+git ls-files -z '*.py' 2> /dev/null | xargs -0 -r python3 -c 'import ast, sys; [ast.parse(open(f, encoding="utf-8").read(), f) for f in sys.argv[1:]]'

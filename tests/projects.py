@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Every project of the repository: `sluice check` finds nothing wrong, `sluice test` passes all its cases, `sluice show` prints
+valid JSON and SQL, and a broken copy of it is refused with the place and the nearest name. `sluice init` writes the shipped one.
+"""
+
+import json
+import shutil
+import sys
+
+from harness.instance import ECOMMERCE, ONLINE_RETAIL, Instance, Workspace, arguments
+from harness.report import Report
+
+
+def show(report, instance, project, name):
+    """`show` of each noun, for people and for machines."""
+    for noun in ("streams", "features", "rules"):
+        plain = instance.run("show", noun, "--project", project)
+        report.check(f"{name}: show {noun}", plain.returncode == 0 and plain.stdout.strip(), plain.stderr)
+        machine = instance.run("show", noun, "--project", project, "--output", "json")
+        if report.check(f"{name}: show {noun} as JSON", machine.returncode == 0, machine.stderr):
+            report.check(f"{name}: show {noun} lists some", bool(json.loads(machine.stdout)))
+    sql = instance.run("show", "features", "--sql", "--project", project)
+    report.check(f"{name}: show features --sql", sql.returncode == 0 and "select" in sql.stdout.lower(), sql.stderr)
+
+
+def broken(report, instance, folder):
+    """Three mistakes in three files: all are reported at once, each with its place."""
+    project = folder / "broken"
+    shutil.copytree(ECOMMERCE, project)
+    (project / "rules" / "misspelt.yml").write_text(
+        "description: a rule with a typo\nwhen: amuont > 5 and channel = 'online'\naction: review\nseverity: low\nmessage: high\n"
+    )
+    (project / "features" / "unknown.sql").write_text("select account_id, sum(amounts) over w as x from transactions\n"
+                                                      "window w as (partition by account_id order by event_time range interval '1 day' preceding)\n")
+    transactions = project / "events" / "transactions.yml"
+    transactions.write_text(transactions.read_text().replace("type: decimal(2)", "type: decimel(2)", 1))
+    found = instance.run("check", "--project", project)
+    said = found.stdout + found.stderr
+    report.check("a broken project: check fails", found.returncode not in (0, 101), f"exit code {found.returncode}")
+    for what in ("transactions.yml", "decimal"):
+        report.check(f"a broken project: says {what}", what in said, said[-2000:])
+    # The stream cannot be read above; the SQL that stands on it is judged once it can.
+    shutil.copy(ECOMMERCE / "events" / "transactions.yml", transactions)
+    found = instance.run("check", "--project", project)
+    said = found.stdout + found.stderr
+    report.check("a broken project: check still fails", found.returncode not in (0, 101), f"exit code {found.returncode}")
+    for what in ("rules/misspelt.yml:2", "amount", "amuont", "features/unknown.sql:1", "amounts"):
+        report.check(f"a broken project: says {what} too", what in said, said[-2000:])
+
+
+def main():
+    options = arguments(__doc__.splitlines()[0]).parse_args()
+    report = Report("projects")
+    with Workspace("projects", options.keep) as folder:
+        instance = Instance(options.sluice, folder)
+        written = folder / "mine"
+        made = instance.run("init", written)
+        report.check("init writes a project", made.returncode == 0, made.stderr)
+        again = instance.run("init", written)
+        report.check("init does not overwrite one", again.returncode not in (0, 101), f"exit code {again.returncode}")
+        for name, project in (("ecommerce", ECOMMERCE), ("online-retail", ONLINE_RETAIL), ("init", written)):
+            with report.part(name):
+                for verb in ("check", "test"):
+                    done = instance.run(verb, "--project", project)
+                    report.check(f"{name}: {verb}", done.returncode == 0, (done.stdout + done.stderr)[-3000:])
+                show(report, instance, project, name)
+        with report.part("broken"):
+            broken(report, instance, folder)
+    report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

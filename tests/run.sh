@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# The whole test run, stage by stage: one line a stage with its seconds, full output in target/test-logs, stops at the first stage
+# that fails and shows why. `tests/run.sh` runs everything; `tests/run.sh build crash --rounds 100` runs some stages.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+all=(setup lint build unit projects e2e bad_input openapi crash)
+rounds=${ROUNDS:-25}
+stages=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --rounds) rounds=$2; shift 2 ;;
+        -h | --help) sed -n '2,3s/^# //p' "$0"; echo "stages: ${all[*]}"; exit 0 ;;
+        *) declare -F "stage_$1" > /dev/null || [[ " ${all[*]} " = *" $1 "* ]] || { echo "unknown stage $1; there are: ${all[*]}" >&2; exit 2; }
+            stages+=("$1"); shift ;;
+    esac
+done
+[ ${#stages[@]} -gt 0 ] || stages=("${all[@]}")
+
+logs=$PWD/target/test-logs
+mkdir -p "$logs"
+export SLUICE_TEST_VENV=${SLUICE_TEST_VENV:-$PWD/target/test-venv}
+export SLUICE_TEST_PYTHON=$SLUICE_TEST_VENV/bin/python
+# A missing client is a failure here, not a skipped test.
+export SLUICE_REQUIRE_CLIENTS=1
+export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
+sluice=$PWD/target/debug/sluice
+
+stage_setup() { tests/setup.sh; }
+stage_lint() { tests/lint.sh; }
+# All targets at once, so that binary, tests and examples share one build of everything below them.
+stage_build() { cargo build --workspace --all-targets --locked; }
+stage_unit() { cargo test --workspace --locked --no-fail-fast; }
+stage_projects() { "$SLUICE_TEST_PYTHON" tests/projects.py --sluice "$sluice"; }
+stage_e2e() { "$SLUICE_TEST_PYTHON" tests/e2e.py --sluice "$sluice"; }
+stage_bad_input() { "$SLUICE_TEST_PYTHON" tests/bad_input.py --sluice "$sluice"; }
+stage_openapi() { "$SLUICE_TEST_PYTHON" tests/openapi.py --sluice "$sluice"; }
+stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
+
+what_setup="foreign clients"
+what_lint="formatting, clippy, the repository's own checks"
+what_build="everything, once"
+what_unit="unit, property and shared suites of all crates"
+what_projects="check, test and show on every project"
+what_e2e="end to end with kcat, Python clients, HTTP and SQL"
+what_bad_input="bad input, each kind on each door"
+what_openapi="schemathesis over the OpenAPI document"
+what_crash="kill -9 under load, $rounds rounds"
+
+passed=0
+failed=0
+# Sums what cargo test and the scripts count: "test result: ok. 5 passed; 0 failed" and "e2e: 5 passed, 0 failed".
+count() {
+    local sums
+    sums=$(sed -nE 's/^(test result: [A-Za-z]+\.|[a-z_]+:) ([0-9]+) passed[;,] ([0-9]+) failed.*/\2 \3/p' "$1" | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+    passed=$((passed + ${sums% *}))
+    failed=$((failed + ${sums#* }))
+}
+
+started=$SECONDS
+for name in "${stages[@]}"; do
+    log=$logs/$name.log
+    what=what_$name
+    printf '%-10s %-58s' "$name" "${!what}"
+    at=$SECONDS
+    if "stage_$name" > "$log" 2>&1 < /dev/null; then
+        count "$log"
+        printf '%5d s  ok\n' $((SECONDS - at))
+        # The tables that a stage made for people.
+        sed -n 's/^| /  | /p' "$log"
+    else
+        count "$log"
+        [ "$failed" -gt 0 ] || failed=1
+        printf '%5d s  FAILED\n' $((SECONDS - at))
+        grep -E '^(error|test .* FAILED|FAILED|failures:|---- )' "$log" | head -40
+        echo "--- the end of $log:"
+        tail -n 60 "$log"
+        echo "$passed passed, $failed failed"
+        exit 1
+    fi
+done
+echo "all stages in $((SECONDS - started)) s"
+echo "$passed passed, $failed failed"
