@@ -1,0 +1,88 @@
+//! The projects that ship with the product load without a mistake and say what they should.
+
+use domain::Text;
+use project::{Diagnostic, Project, Sql};
+use std::path::Path;
+
+fn shipped(folder: &str) -> Project {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder);
+    Project::load(&root).unwrap_or_else(|mistakes| panic!("{}", show(&mistakes)))
+}
+
+fn show(mistakes: &[Diagnostic]) -> String {
+    mistakes.iter().map(|m| format!("{m}\n")).collect()
+}
+
+/// Every piece of SQL starts in its file at the place it says.
+fn stands_at_its_place(project: &Project, sql: &Sql) {
+    let (_, bytes) = project.files.iter().find(|(path, _)| *path == sql.place.file).unwrap();
+    let line = std::str::from_utf8(bytes).unwrap().lines().nth(sql.place.line - 1).unwrap();
+    let rest: String = line.chars().skip(sql.place.column - 1).collect();
+    let first = sql.text.lines().next().unwrap();
+    assert!(rest.starts_with(first), "{}: `{rest}` does not start with `{first}`", sql.place);
+}
+
+#[test]
+fn ecommerce_loads() {
+    let project = shipped("projects/ecommerce");
+    let streams: Vec<&str> = project.streams.iter().map(|s| s.stream.name.as_str()).collect();
+    assert_eq!(streams, ["account_balances", "clickstream", "labels", "merchant_info", "transactions"]);
+    assert_eq!(project.judged().unwrap().stream.topic, "fraud-detection-transactions");
+    assert!(project.feature_docs.len() >= 12 && project.feature_cases.len() >= 12);
+    assert!(project.rules.len() >= 6);
+    for rule in &project.rules {
+        stands_at_its_place(&project, &rule.when);
+        stands_at_its_place(&project, &rule.message);
+        assert!(rule.cases.iter().any(|c| c.hit) && rule.cases.iter().any(|c| !c.hit), "{} lacks a hit or a miss", rule.name);
+    }
+    let velocity = project.features.iter().find(|f| f.path == "features/account_velocity.sql").unwrap();
+    assert_eq!(velocity.lines.len(), velocity.sql.lines().count());
+    for (rendered, source_line) in velocity.sql.lines().zip(&velocity.lines) {
+        // Every line's first word stands in the source line it is said to come from.
+        let source = velocity.source.lines().nth(source_line - 1).unwrap();
+        let word = rendered.split_whitespace().next().unwrap_or_default();
+        assert!(source.contains(&word[..word.len().min(2)]), "`{rendered}` is said to come from `{source}`");
+    }
+}
+
+#[test]
+fn names_that_no_feature_has_are_found_once_features_are_known() {
+    let project = shipped("projects/ecommerce");
+    let all: Vec<Text> = project.feature_docs.keys().map(Text::new).collect();
+    assert_eq!(project.undocumented(&all), []);
+    let renamed: Vec<Text> = all.iter().map(|n| if n == "account_balance" { "account_balances".into() } else { n.clone() }).collect();
+    let mistakes = project.undocumented(&renamed);
+    assert_eq!(mistakes.len(), 2, "{}", show(&mistakes));
+    assert!(mistakes.iter().all(|m| m.hint.as_deref() == Some("did you mean `account_balances`?") && m.excerpt.is_some()));
+}
+
+#[test]
+fn a_case_event_is_the_example_with_own_fields_over_it() {
+    let project = shipped("projects/ecommerce");
+    let rule = project.rules.iter().find(|r| r.name == "payment_velocity").unwrap();
+    let events = &rule.cases[0].events;
+    let times: Vec<&str> = events.iter().map(|e| e.record["event_time"].as_str().unwrap()).collect();
+    assert_eq!((events.len(), times[0], times[5]), (6, "2026-01-15T12:00:00.000000Z", "2026-01-15T12:05:00.000000Z"));
+    assert_eq!(events[5].record["transaction_id"], "case-6");
+    assert_eq!((&events[5].record["amount"], &events[5].record["currency"]), (&20.into(), &"USD".into()));
+}
+
+#[test]
+fn the_digest_follows_the_files_and_nothing_else() {
+    let project = shipped("projects/ecommerce");
+    let mut files = project.files.clone();
+    files.reverse();
+    files.push(("README.md".into(), b"anything".to_vec()));
+    assert_eq!(Project::from_files(files.clone()).unwrap().digest, project.digest);
+    let policy = files.iter_mut().find(|(path, _)| path == "policy.yml").unwrap();
+    policy.1.push(b'\n');
+    assert_ne!(Project::from_files(files).unwrap().digest, project.digest);
+}
+
+#[test]
+fn places_can_be_asked_for() {
+    let project = shipped("projects/ecommerce");
+    let place = project.place_of("events/transactions.yml", &["retention"]);
+    assert_eq!((place.line > 1, place.column), (true, 12));
+    assert_eq!(project.place_of("events/transactions.yml", &["nope"]).line, 0);
+}
