@@ -3,6 +3,9 @@
 use domain::Error;
 use rusqlite::ErrorCode;
 
+const PRIMARY_KEY_CLASH: i32 = rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY;
+const ROWID_CLASH: i32 = rusqlite::ffi::SQLITE_CONSTRAINT_ROWID;
+
 /// Sorts by what to do next: a full disk and a lock pass, a damaged file needs an operator, the rest is ours.
 pub(super) fn explain(what: &str, error: rusqlite::Error) -> Error {
     let explained = match error.sqlite_error_code() {
@@ -25,6 +28,11 @@ pub(super) fn explain(what: &str, error: rusqlite::Error) -> Error {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
             Error::stop(format!("{what}: the store's file cannot be opened for writing"), "check that the file and its folder belong to the user that runs this")
         }
+        // Only predictions.sequence can clash: known transactions are left out before.
+        Some(ErrorCode::ConstraintViolation) if matches!(error.sqlite_extended_error_code(), Some(PRIMARY_KEY_CLASH | ROWID_CLASH)) => Error::stop(
+            format!("{what}: the store holds other decisions at the same places in the sequence"),
+            "the store was filled from another log; move its file away to fill it again from this one",
+        ),
         // A value in our own tables that we cannot have written.
         None if matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..)) => Error::stop(
             format!("{what}: a row holds what this release does not write"),

@@ -99,7 +99,7 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
          PRAGMA foreign_keys = ON;
          PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
          PRAGMA journal_size_limit = 134217728;
-         PRAGMA cache_size = -32768;
+         PRAGMA cache_size = -65536;
          PRAGMA temp_store = MEMORY;"
     ))
 }

@@ -16,7 +16,7 @@ pub(super) fn predictions(db: &Connection, filter: &PredictionFilter, cursor: Cu
     // The pages of one account walk its own index, so the join's order is fixed (which is what CROSS JOIN says to SQLite).
     let (table, sequence) = if let Some(account) = &filter.account_id {
         query.and("t.account_id = ?", account);
-        ("transactions t CROSS JOIN predictions p ON p.transaction_id = t.transaction_id", "t.sequence")
+        ("transactions t CROSS JOIN predictions p ON p.sequence = t.sequence", "t.sequence")
     } else {
         ("predictions p", "p.sequence")
     };
@@ -80,7 +80,7 @@ pub(super) fn transaction(db: &Connection, transaction_id: &str) -> rusqlite::Re
     let found = tx
         .prepare_cached(
             "SELECT t.transaction_id, t.account_id, t.transaction_type, t.amount_minor, t.amount_divisor, t.timestamp, t.processed_at, p.document
-             FROM transactions t JOIN predictions p ON p.transaction_id = t.transaction_id WHERE t.transaction_id = ?1",
+             FROM transactions t JOIN predictions p ON p.sequence = t.sequence WHERE t.transaction_id = ?1",
         )?
         .query_row([transaction_id], |row| {
             let transaction = TransactionRow {

@@ -53,9 +53,9 @@ fn every_page_walks_an_index() {
         rows.collect::<rusqlite::Result<Vec<_>>>().unwrap().join("; ")
     };
     for (sql, index) in [
-        ("SELECT p.sequence, 0, p.document FROM predictions p WHERE p.sequence < 9 ORDER BY p.sequence DESC LIMIT 11", "predictions_sequence"),
+        ("SELECT p.sequence, 0, p.document FROM predictions p WHERE p.sequence < 9 ORDER BY p.sequence DESC LIMIT 11", "INTEGER PRIMARY KEY"),
         (
-            "SELECT t.sequence, 0, p.document FROM transactions t CROSS JOIN predictions p ON p.transaction_id = t.transaction_id
+            "SELECT t.sequence, 0, p.document FROM transactions t CROSS JOIN predictions p ON p.sequence = t.sequence
              WHERE t.account_id = 'a' AND t.sequence < 9 ORDER BY t.sequence DESC LIMIT 11",
             "transactions_account",
         ),
@@ -85,6 +85,19 @@ fn no_step_of_the_first_batch_is_kept_when_the_last_fails() {
     assert!(store.transaction(&decision(12).transaction_id).unwrap().is_none());
     store.writer.lock().execute_batch("DROP TRIGGER temp.refuse").unwrap();
     assert_eq!(store.apply(&[batch]).unwrap().decisions, 10);
+}
+
+#[test]
+fn a_store_of_another_log_is_a_stop_with_a_hint() {
+    let (_folder, store) = filled(10);
+    let mut other = decision(3);
+    other.transaction_id = "another".into();
+    let rows = Decisions::new([(20, other)]);
+    let records = rows.records();
+    let batch = Batch { topic: "decisions", partition: 0, next_offset: 21, decisions: &records, dead_letters: &[] };
+    let error = store.apply(&[batch]).unwrap_err();
+    assert_eq!(error.kind, Kind::Stop, "{error}");
+    assert!(store.transaction("another").unwrap().is_none());
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl<'a> Writer<'a> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (transaction_id) DO NOTHING",
             )?,
             prediction: tx.prepare_cached(
-                "INSERT INTO predictions (transaction_id, predicted_fraud, decision, score, sequence, project, model, created_at, document)
+                "INSERT INTO predictions (sequence, transaction_id, predicted_fraud, decision, score, project, model, created_at, document)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?,
             alert: tx.prepare_cached(
@@ -107,11 +107,11 @@ impl<'a> Writer<'a> {
             return Ok(false);
         }
         self.prediction.execute(params![
+            sequence,
             d.transaction_id.as_str(),
             predicted_fraud(d.decision),
             action(d.decision),
             d.score,
-            sequence,
             d.project.as_str(),
             d.model.as_deref(),
             taken_at,

@@ -17,21 +17,22 @@ CREATE TABLE transactions (
 CREATE INDEX transactions_account ON transactions (account_id, sequence);
 CREATE INDEX transactions_timestamp ON transactions (timestamp);
 
+-- Keyed by the sequence, so rows are appended and pages of them need no index. An index on transaction_id would be a second random
+-- write a decision for what `transactions` already finds: join on `sequence`.
 CREATE TABLE predictions (
-  transaction_id  TEXT PRIMARY KEY NOT NULL REFERENCES transactions (transaction_id),
+  sequence        INTEGER PRIMARY KEY,
+  transaction_id  TEXT NOT NULL,
   predicted_fraud INTEGER NOT NULL CHECK (predicted_fraud IN (0, 1)),   -- 1: the decision is review or block
   decision        TEXT NOT NULL,
   score           REAL NOT NULL,
-  sequence        INTEGER NOT NULL,
   project         TEXT NOT NULL,      -- digest of the project it was made with
   model           TEXT,
   created_at      TEXT NOT NULL,      -- when the scorer took it: the same log gives the same rows
   document        TEXT NOT NULL       -- the whole decision, JSON
 );
-CREATE INDEX predictions_sequence ON predictions (sequence);
 -- Counting by day and outcome reads this index alone, never the documents.
 CREATE INDEX predictions_created ON predictions (created_at, predicted_fraud);
-CREATE INDEX predictions_fraud ON predictions (decision, sequence) WHERE predicted_fraud = 1;
+CREATE INDEX predictions_fraud ON predictions (decision) WHERE predicted_fraud = 1;
 
 CREATE TABLE alerts (
   alert_id       TEXT PRIMARY KEY NOT NULL,
@@ -56,13 +57,13 @@ CREATE INDEX alerts_severity ON alerts (severity, sequence, ordinal);
 CREATE VIEW fraud_transaction AS
   SELECT t.transaction_id, t.account_id, t.transaction_type, t.amount, t.timestamp, t.processed_at,
          p.predicted_fraud, p.decision, p.score, p.sequence, p.created_at
-  FROM predictions p JOIN transactions t ON t.transaction_id = p.transaction_id
+  FROM transactions t JOIN predictions p ON p.sequence = t.sequence AND p.transaction_id = t.transaction_id
   WHERE p.predicted_fraud = 1;
 
 CREATE VIEW genuine_transaction AS
   SELECT t.transaction_id, t.account_id, t.transaction_type, t.amount, t.timestamp, t.processed_at,
          p.predicted_fraud, p.decision, p.score, p.sequence, p.created_at
-  FROM predictions p JOIN transactions t ON t.transaction_id = p.transaction_id
+  FROM transactions t JOIN predictions p ON p.sequence = t.sequence AND p.transaction_id = t.transaction_id
   WHERE p.predicted_fraud = 0;
 
 CREATE TABLE dead_letters (
