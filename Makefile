@@ -17,13 +17,14 @@ help: ## lists the targets
 up: ## builds and starts everything on the shipped project, with simulated payments; Ctrl-C stops
 	cargo build --release -p sluice
 	@mkdir -p $(DATA)
-	$(SLUICE) up --project $(PROJECT) --data $(DATA) --simulate $(RATE)
+	@$(SLUICE) up --project $(PROJECT) --data $(DATA) --simulate $(RATE) 2>> $(DATA)/sluice.log \
+		|| { code=$$?; tail -n 20 $(DATA)/sluice.log >&2; exit $$code; }
 
 down: ## stops what `make up` started, from another terminal
-	@tests/down.sh $(DATA)
+	@$(SLUICE) down --data $(DATA)
 
-logs: ## follows the alerts and decisions' state of a running instance
-	@tests/logs.sh $(DATA)
+logs: ## follows the log of what `make up` started
+	@tail -n 50 -F $(DATA)/sluice.log
 
 test: ## everything: unit, property, end to end with foreign clients, crash; installs its Python clients under target/
 	tests/run.sh
