@@ -136,7 +136,7 @@ pub(crate) fn truncate(part: Part, t: Micros) -> Micros {
     start.saturating_mul(DAY)
 }
 
-/// How many boundaries of the part lie between the two: `date_diff`.
+/// How many boundaries of the part lie between the two: `date_diff`. Weeks are whole ones, of the days between.
 pub(crate) fn difference(part: Part, from: Micros, to: Micros) -> i64 {
     if let Some(length) = part.length() {
         return to.div_euclid(length) - from.div_euclid(length);
@@ -149,6 +149,6 @@ pub(crate) fn difference(part: Part, from: Micros, to: Micros) -> i64 {
         Part::Year => months(to).div_euclid(12) - months(from).div_euclid(12),
         Part::Quarter => months(to).div_euclid(3) - months(from).div_euclid(3),
         Part::Month => months(to) - months(from),
-        _ => (truncate(part, to) - truncate(part, from)) / (7 * DAY),
+        _ => (to.div_euclid(DAY) - from.div_euclid(DAY)) / 7,
     }
 }

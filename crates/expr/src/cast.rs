@@ -95,7 +95,7 @@ fn integer(value: &Value) -> Option<i64> {
         // DuckDB rounds a float half to even here, and a decimal half away from zero.
         Value::Float(f) => {
             let whole = libm::rint(*f);
-            (whole >= -9_223_372_036_854_775_808.0 && whole < 9_223_372_036_854_775_808.0).then_some(whole as i64)
+            (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then_some(whole as i64)
         }
         other => i64::try_from(decimal(other, 0)?.unscaled).ok(),
     }

@@ -16,8 +16,8 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 use std::ops::Range;
 
-/// Deeper trees are refused, so that no expression can exhaust the stack.
-const MAX_DEPTH: usize = 120;
+/// Deeper trees are refused, so that no expression can exhaust the stack. (The parser has a limit of its own for brackets.)
+const MAX_DEPTH: usize = 100;
 
 /// Parses and compiles one expression.
 ///
@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 120;
 /// Every mistake at once; a text that does not parse has one.
 pub fn compile(sql: &str, scope: &dyn Scope) -> Result<Program, Vec<SqlError>> {
     let wrong = |e| vec![parse_error(&e, sql)];
-    let mut parser = Parser::new(&DuckDbDialect).with_recursion_limit(MAX_DEPTH).try_with_sql(sql).map_err(wrong)?;
+    let mut parser = Parser::new(&DuckDbDialect).try_with_sql(sql).map_err(wrong)?;
     if parser.peek_token().token == Token::EOF {
         return Err(vec![SqlError { message: "an expression is missing".into(), span: 0..sql.len(), hint: None }]);
     }
@@ -110,8 +110,14 @@ impl Compiler<'_> {
         None
     }
 
+    /// Of a chain of operators, from its first operand to its last, without descending the chain: it may be long.
     fn span(&self, expr: &Expr) -> Range<usize> {
-        span_of(expr.span(), self.sql)
+        let Expr::BinaryOp { right, .. } = expr else { return span_of(expr.span(), self.sql) };
+        let mut first = expr;
+        while let Expr::BinaryOp { left, .. } = first {
+            first = left;
+        }
+        span_of(first.span().union(&right.span()), self.sql)
     }
 
     fn expr(&mut self, expr: &Expr) -> Option<Typed> {

@@ -166,7 +166,7 @@ impl Compiler<'_> {
         let args: Vec<Option<Typed>> = args.iter().map(|a| self.expr(a)).collect();
         let args: Vec<Typed> = args.into_iter().collect::<Option<_>>()?;
         match TABLE.iter().find(|s| s.names.contains(&name)) {
-            Some(signature) => self.from_table(name, signature, args, span),
+            Some(signature) => self.table_call(name, signature, args, span),
             None => self.special(name, args, span),
         }
     }
@@ -184,7 +184,7 @@ impl Compiler<'_> {
         self.error(span.clone(), format!("`{name}` takes {wanted}, got {}", args.len()), None)
     }
 
-    fn from_table(&mut self, name: &str, signature: &'static Signature, args: Vec<Typed>, span: Range<usize>) -> Option<Typed> {
+    fn table_call(&mut self, name: &str, signature: &'static Signature, args: Vec<Typed>, span: Range<usize>) -> Option<Typed> {
         self.count(name, &args, signature.args.len() - signature.optional, signature.args.len(), &span)?;
         let mut wrong = false;
         for (arg, kind) in args.iter().zip(signature.args) {
