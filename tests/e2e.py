@@ -220,7 +220,7 @@ def by_metrics(report, instance):
     bare = {f for f in families if not any(f == t or f.startswith(f"{t}_") for t in typed & described)}
     report.equal("every metric has help and type", bare, set())
     report.check("every sample is a number", all(float(value) == float(value) for _, value in samples))
-    judged = sum(float(v) for name, v in samples if "decisions" in name.split("{")[0] and name.split("{")[0].endswith("_total"))
+    judged = sum(float(value) for name, value in samples if name.startswith("sluice_decisions_total{"))
     report.equal("decisions are counted", int(judged), len(decisions(instance)))
 
 

@@ -7,5 +7,7 @@ cd "$(dirname "$0")/.."
 cargo fmt --all -- --check
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --quiet --locked -p house
-git ls-files -z '*.sh' .ci/run 2> /dev/null | xargs -0 -r -n1 bash -n
-git ls-files -z '*.py' 2> /dev/null | xargs -0 -r python3 -c 'import ast, sys; [ast.parse(open(f, encoding="utf-8").read(), f) for f in sys.argv[1:]]'
+written() { find . \( -name target -o -name .git -o -name node_modules -o -path ./data \) -prune -o -type f -name "$1" -print0; }
+written '*.sh' | xargs -0 -r -n1 bash -n
+bash -n .ci/run
+written '*.py' | xargs -0 -r python3 -c 'import ast, sys; [ast.parse(open(f, encoding="utf-8").read(), f) for f in sys.argv[1:]]'
