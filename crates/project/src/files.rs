@@ -41,16 +41,23 @@ fn hidden(file: &str) -> bool {
     file.starts_with('.')
 }
 
-/// Reads every file that belongs to the project, sorted by path.
+/// What a folder holds of a project, and every file that cannot be read, is too large, leads out of the folder, or looks
+/// meant but would be ignored.
+pub(crate) struct Found {
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    pub(crate) mistakes: Vec<Diagnostic>,
+}
+
+/// Reads every file that belongs to the project.
 ///
 /// # Errors
-/// Every file that cannot be read, is too large, leads out of the folder, or looks meant but would be ignored.
-pub(crate) fn read(root: &Path) -> Result<Vec<(String, Vec<u8>)>, Vec<Diagnostic>> {
+/// The folder itself cannot be read.
+pub(crate) fn read(root: &Path) -> Result<Found, Diagnostic> {
     let mut found = Found { files: Vec::new(), mistakes: Vec::new() };
     let root = match root.canonicalize() {
         Ok(root) if root.is_dir() => root,
-        Ok(_) => return Err(vec![Diagnostic::new(Place::file(root.to_string_lossy()), "is not a folder")]),
-        Err(e) => return Err(vec![Diagnostic::new(Place::file(root.to_string_lossy()), format!("cannot read the folder: {e}"))]),
+        Ok(_) => return Err(Diagnostic::new(Place::file(root.to_string_lossy()), "is not a folder")),
+        Err(e) => return Err(Diagnostic::new(Place::file(root.to_string_lossy()), format!("cannot read the folder: {e}"))),
     };
     for name in TOP {
         if root.join(name).symlink_metadata().is_ok() {
@@ -73,16 +80,10 @@ pub(crate) fn read(root: &Path) -> Result<Vec<(String, Vec<u8>)>, Vec<Diagnostic
             }
         }
     }
-    found.files.sort();
     if found.files.len() > MAX_FILES {
         found.mistakes.push(Diagnostic::new(Place::file("."), format!("has {} files; at most {MAX_FILES} are read", found.files.len())));
     }
-    if found.mistakes.is_empty() { Ok(found.files) } else { Err(found.mistakes) }
-}
-
-struct Found {
-    files: Vec<(String, Vec<u8>)>,
-    mistakes: Vec<Diagnostic>,
+    Ok(found)
 }
 
 impl Found {

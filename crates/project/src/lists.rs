@@ -33,7 +33,8 @@ pub(crate) fn read(path: &str, bytes: &[u8], report: &mut Report) -> Option<List
         if header[..i].contains(column) {
             report.add(Diagnostic::new(top.clone(), format!("column `{column}` stands twice")));
         }
-        if let Some(note) = nearest(column, NOTES).filter(|note| note != column && !header.iter().any(|c| c == note)) {
+        let missing = NOTES.into_iter().filter(|note| !header.iter().any(|c| c == note));
+        if let Some(note) = nearest(column, missing).filter(|_| !NOTES.contains(&column.as_str())) {
             report.add(Diagnostic::new(top.clone(), format!("column `{column}` would be a key")).hint(format!("did you mean `{note}`?")));
         }
     }

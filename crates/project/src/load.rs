@@ -15,7 +15,8 @@ impl Project {
     /// # Errors
     /// Every mistake in it, sorted by place.
     pub fn load(root: &Path) -> Result<Self, Vec<Diagnostic>> {
-        let mut project = Self::from_files(files::read(root)?)?;
+        let found = files::read(root).map_err(|mistake| vec![mistake])?;
+        let mut project = Self::check(found.files, found.mistakes, &environment_variable)?;
         project.root = root.to_owned();
         Ok(project)
     }
@@ -26,17 +27,13 @@ impl Project {
     /// # Errors
     /// Every mistake in them, sorted by place.
     pub fn from_files(files: Vec<(String, Vec<u8>)>) -> Result<Self, Vec<Diagnostic>> {
-        Self::from_files_with(files, &|name| std::env::var(name).ok())
+        Self::check(files, Vec::new(), &environment_variable)
     }
 
-    /// As [`Project::from_files`], with another environment for the `${NAME}`s of `sluice.yml`.
-    ///
-    /// # Errors
-    /// Every mistake in them, sorted by place.
-    pub fn from_files_with(mut files: Vec<(String, Vec<u8>)>, environment: Environment) -> Result<Self, Vec<Diagnostic>> {
+    fn check(mut files: Vec<(String, Vec<u8>)>, mistakes: Vec<Diagnostic>, environment: Environment) -> Result<Self, Vec<Diagnostic>> {
         files.retain(|(path, _)| files::belongs(path));
         files.sort();
-        let mut report = Report::default();
+        let mut report = Report { mistakes };
         let project = read(files, environment, &mut report);
         if report.mistakes.is_empty() { Ok(project) } else { Err(project.explained(report.mistakes)) }
     }
@@ -59,9 +56,7 @@ impl Project {
 
     /// Where a file of the project holds the value under these keys; the file as a whole where it does not.
     pub fn place_of(&self, file: &str, keys: &[&str]) -> Place {
-        let document = self.document(file);
-        let found = keys.iter().try_fold(document.as_ref(), |node, key| node.map(|n| n.get(key)));
-        found.flatten().map_or_else(|| Place::file(file), |node| node.place.clone())
+        place_of(&self.files, file, keys)
     }
 
     /// The mistakes sorted, without repetition, each with the line at fault.
@@ -77,9 +72,26 @@ impl Project {
     }
 
     fn document(&self, file: &str) -> Option<yaml::Node> {
-        let (_, bytes) = self.files.iter().find(|(path, _)| path == file)?;
-        yaml::parse(file, std::str::from_utf8(bytes).ok()?).ok().flatten()
+        document(&self.files, file)
     }
+}
+
+fn environment_variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn document(files: &[(String, Vec<u8>)], file: &str) -> Option<yaml::Node> {
+    let (_, bytes) = files.iter().find(|(path, _)| path == file)?;
+    yaml::parse(file, std::str::from_utf8(bytes).ok()?).ok().flatten()
+}
+
+fn place_of(files: &[(String, Vec<u8>)], file: &str, keys: &[&str]) -> Place {
+    let document = document(files, file);
+    let mut node = document.as_ref();
+    for key in keys {
+        node = node.and_then(|n| n.get(key));
+    }
+    node.map_or_else(|| Place::file(file), |node| node.place.clone())
 }
 
 fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Report) -> Project {
@@ -99,12 +111,12 @@ fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Re
     let mut streams = Vec::new();
     let mut broken = false;
     for (path, bytes) in in_folder("events/", ".yml") {
+        // One that could not be read may be the one that is judged.
         let stream = report.document(path, bytes).and_then(|node| streams::read(path, &node, report));
         broken |= stream.is_none();
         streams.extend(stream);
     }
-    // A stream that could not be read may be the one that is missing.
-    check_streams(&streams, broken, report);
+    check_streams(&files, &streams, broken, report);
     let mut feature_files: Vec<_> =
         in_folder("features/", ".sql").filter_map(|(path, bytes)| features::read(path, bytes, &settings.vars, report)).collect();
     let schema = file(features::SCHEMA)
@@ -140,12 +152,12 @@ fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Re
     }
 }
 
-fn check_streams(streams: &[StreamSpec], broken: bool, report: &mut Report) {
+fn check_streams(files: &[(String, Vec<u8>)], streams: &[StreamSpec], broken: bool, report: &mut Report) {
     let mut judged = streams.iter().filter(|s| s.stream.judged.is_some());
     match (judged.next(), judged.next()) {
         (Some(first), Some(second)) => {
             let message = format!("stream `{}` is judged already; one stream is", first.stream.name);
-            report.add(Diagnostic::new(Place::file(&second.path), message).hint("remove `judged:` from one of the two"));
+            report.add(Diagnostic::new(place_of(files, &second.path, &["judged"]), message).hint("remove `judged:` from one of the two"));
         }
         (None, _) if !broken => {
             let mistake = Diagnostic::new(Place::file("events"), "no stream is judged");
@@ -156,7 +168,7 @@ fn check_streams(streams: &[StreamSpec], broken: bool, report: &mut Report) {
     for (i, spec) in streams.iter().enumerate() {
         if let Some(other) = streams[..i].iter().find(|s| s.stream.topic == spec.stream.topic) {
             let message = format!("stream `{}` already reads topic `{}`", other.stream.name, spec.stream.topic);
-            report.add(Diagnostic::new(Place::file(&spec.path), message).hint("give each stream a topic of its own"));
+            report.add(Diagnostic::new(place_of(files, &spec.path, &["topic"]), message).hint("give each stream a topic of its own"));
         }
     }
 }

@@ -61,12 +61,15 @@ impl<'a> Section<'a> {
             );
             return None;
         };
-        for (key, _) in entries {
-            if !known.contains(&key.name.as_str()) {
-                report.add(
-                    Diagnostic::new(key.place.clone(), format!("{what} has no key `{}`", key.name)).nearest(&key.name, known.iter().copied()),
-                );
+        for (key, value) in entries {
+            if known.contains(&key.name.as_str()) {
+                continue;
             }
+            let mistake = Diagnostic::new(key.place.clone(), format!("{what} has no key `{}`", key.name));
+            report.add(match value.is_null() && key.name.contains(' ') {
+                true => mistake.hint("put a text that holds a comma in double quotes inside { }"),
+                false => mistake.nearest(&key.name, known.iter().copied()),
+            });
         }
         Some(Self { place: node.place.clone(), what, entries })
     }

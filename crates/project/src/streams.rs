@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::files::stem;
-use crate::section::{Report, Section, check_name};
+use crate::section::{Report, Section, check_name, text};
 use crate::spec::StreamSpec;
 use crate::yaml::{Content, Node, decimal};
 use domain::stream::{DEFAULT_MAX_LENGTH, MAX_FIELD_DIGITS, TimeUnit, max_field_decimal};
@@ -31,14 +31,14 @@ pub(crate) fn read(path: &str, node: &Node, report: &mut Report) -> Option<Strea
     let section = Section::open(node, "a stream", &KEYS, report)?;
     section.choice("format", &[("json", ())], report);
     let before = report.mistakes.len();
-    let fields = fields(&section, report);
+    let declared = fields(&section, report);
     let topic = section.parse("topic", report, topic).unwrap_or_else(|| name.to_owned());
     if OWN_TOPICS.contains(&topic.as_str()) {
         let place = section.node("topic").map_or(Place::file(path), |n| n.place.clone());
         report.add(Diagnostic::new(place, format!("topic `{topic}` is the engine's own")).hint("choose another `topic:`"));
     }
-    let key = slot(&section, "key", &fields, report);
-    let event_time = slot(&section, "event_time", &fields, report);
+    let key = slot(&section, "key", &declared, report);
+    let event_time = slot(&section, "event_time", &declared, report);
     let span = |text: &str| time::parse_span(text);
     let stream = Stream {
         name: Text::new(name),
@@ -51,8 +51,8 @@ pub(crate) fn read(path: &str, node: &Node, report: &mut Report) -> Option<Strea
         skew: section.parse("skew", report, span).unwrap_or(DEFAULT_SKEW),
         closed: section.boolean("closed", report).unwrap_or_default(),
         partitions: section.parse("partitions", report, partitions).unwrap_or(1),
-        judged: section.node("judged").and_then(|node| roles(node, &fields, report)),
-        fields,
+        judged: section.node("judged").and_then(|node| roles(node, &declared, report)),
+        fields: declared.fields,
     };
     let retention = section.parse("retention", report, retention).unwrap_or_default();
     if let Some(slot) = key {
@@ -113,30 +113,38 @@ fn require(field: &Field, role: &str, place: &Place, report: &mut Report) {
     }
 }
 
-/// The slot that a key of the section names.
-fn slot(section: &Section, key: &str, fields: &[Field], report: &mut Report) -> Option<usize> {
-    let node = section.required(key, report)?;
-    let name = crate::section::text(node, key, report)?;
-    let found = fields.iter().position(|f| f.name == name);
-    if found.is_none() {
-        report.add(Diagnostic::new(node.place.clone(), format!("`{key}` names no field: `{name}`")).nearest(name, fields.iter().map(|f| f.name.as_str())));
-    }
-    found
+/// The fields of a stream that could be read, and the names of all.
+#[derive(Default)]
+struct Declared<'a> {
+    fields: Vec<Field>,
+    names: Vec<&'a str>,
 }
 
-fn roles(node: &Node, fields: &[Field], report: &mut Report) -> Option<Roles> {
+/// The slot that a key of the section names. A field whose own mistake is noted already is not one more.
+fn slot(section: &Section, key: &str, declared: &Declared, report: &mut Report) -> Option<usize> {
+    let node = section.required(key, report)?;
+    let name = text(node, key, report)?;
+    if !declared.names.contains(&name) {
+        let mistake = Diagnostic::new(node.place.clone(), format!("`{key}` names no field: `{name}`"));
+        report.add(mistake.nearest(name, declared.names.iter().copied()));
+    }
+    declared.fields.iter().position(|f| f.name == name)
+}
+
+fn roles(node: &Node, declared: &Declared, report: &mut Report) -> Option<Roles> {
     let section = Section::open(node, "`judged`", &["id", "account", "amount", "type"], report)?;
     let mut role = |key: &str, fits: fn(&FieldType) -> bool, wanted: &str| {
         section.node(key)?;
-        let slot = slot(&section, key, fields, report)?;
-        if !fits(&fields[slot].kind) {
+        let slot = slot(&section, key, declared, report)?;
+        let field = &declared.fields[slot];
+        if !fits(&field.kind) {
             let place = section.node(key).map_or(section.place.clone(), |n| n.place.clone());
-            let mistake = Diagnostic::new(place.clone(), format!("`{key}` must be {wanted}; `{}` is {}", fields[slot].name, fields[slot].kind.name()));
+            let mistake = Diagnostic::new(place.clone(), format!("`{key}` must be {wanted}; `{}` is {}", field.name, field.kind.name()));
             report.add(mistake);
         }
         if key == "id" {
             let place = section.node(key).map_or(section.place.clone(), |n| n.place.clone());
-            require(&fields[slot], "id", &place, report);
+            require(field, "id", &place, report);
         }
         Some(slot)
     };
@@ -151,31 +159,31 @@ fn roles(node: &Node, fields: &[Field], report: &mut Report) -> Option<Roles> {
     Some(Roles { id: id?, account, amount, kind })
 }
 
-fn fields(section: &Section, report: &mut Report) -> Vec<Field> {
-    let Some(node) = section.required("fields", report) else { return Vec::new() };
+fn fields<'a>(section: &Section<'a>, report: &mut Report) -> Declared<'a> {
+    let Some(node) = section.required("fields", report) else { return Declared::default() };
     let Some(entries) = node.entries() else {
         report.add(Diagnostic::new(node.place.clone(), format!("`fields` must be a mapping of name to type, got {}", node.describe())));
-        return Vec::new();
+        return Declared::default();
     };
-    entries
-        .iter()
-        .filter_map(|(key, node)| {
-            check_name(&key.name, "a field", &key.place, report);
-            field(&key.name, node, report)
-        })
-        .collect()
+    let mut declared = Declared::default();
+    for (key, node) in entries {
+        check_name(&key.name, "a field", &key.place, report);
+        declared.names.push(&key.name);
+        declared.fields.extend(field(&key.name, node, report));
+    }
+    declared
 }
 
 fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
     let empty = Field { name: Text::new(name), kind: FieldType::Text, required: false, description: String::new(), min: None, max: None, max_length: None };
     if let Content::Scalar(_) = &node.content {
         // The short form: `name: type`.
-        let kind = field_type(crate::section::text(node, "type", report)?, node, None, report)?;
+        let kind = field_type(text(node, "type", report)?, node, None, report)?;
         return Some(Field { kind, ..empty });
     }
     let section = Section::open(node, "a field", &FIELD_KEYS, report)?;
     let type_node = section.required("type", report)?;
-    let kind = field_type(crate::section::text(type_node, "type", report)?, type_node, Some(&section), report)?;
+    let kind = field_type(text(type_node, "type", report)?, type_node, Some(&section), report)?;
     let mut out_of_place = |key: &str, fits: bool, for_what: &str| {
         if let (Some(node), false) = (section.node(key), fits) {
             report.add(Diagnostic::new(node.place.clone(), format!("`{key}` is for {for_what}, and `{name}` is {}", kind.name())));
@@ -239,7 +247,7 @@ fn field_type(written: &str, node: &Node, section: Option<&Section>, report: &mu
             if values.is_empty() {
                 return wrong("an enum needs its values".into(), "write for example `values: [online, pos]`");
             }
-            let words = values.iter().filter_map(|v| crate::section::text(v, "values", report).map(str::to_owned)).collect();
+            let words = values.iter().filter_map(|v| text(v, "values", report).map(str::to_owned)).collect();
             enumeration(words, node, report)
         }
         _ => {

@@ -38,10 +38,9 @@ fn ecommerce_loads() {
     let velocity = project.features.iter().find(|f| f.path == "features/account_velocity.sql").unwrap();
     assert_eq!(velocity.lines.len(), velocity.sql.lines().count());
     for (rendered, source_line) in velocity.sql.lines().zip(&velocity.lines) {
-        // Every line's first word stands in the source line it is said to come from.
+        // A line is either written so in the source, or made by a tag in it.
         let source = velocity.source.lines().nth(source_line - 1).unwrap();
-        let word = rendered.split_whitespace().next().unwrap_or_default();
-        assert!(source.contains(&word[..word.len().min(2)]), "`{rendered}` is said to come from `{source}`");
+        assert!(rendered == source || source.contains("{{"), "`{rendered}` is said to come from `{source}`");
     }
 }
 
