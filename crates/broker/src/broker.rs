@@ -104,6 +104,7 @@ impl Broker {
     pub async fn open(config: Config) -> Result<Broker> {
         let opened = tokio::task::spawn_blocking(move || Broker::open_blocking(config)).await;
         let broker = opened.map_err(|_| Error::Closed)??;
+        Coordinator::finish_interrupted(&broker).await;
         broker.spawn(housekeeping(broker.clone()));
         broker.spawn(Coordinator::run(broker.clone()));
         Ok(broker)

@@ -15,7 +15,6 @@ mod tests;
 
 pub use commit::Durable;
 pub use listener::Subscription;
-pub(crate) use listener::Listener;
 pub(crate) use partition::{GroupPart, LEADER_EPOCH, Origin, Partition, PartitionAppend, PartitionOptions, append_group};
 pub(crate) use read::RawFetch;
 pub use producers::AbortedTransaction;

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::commit::{Commit, Durable};
 use super::listener::Listener;
 use super::producers::{AbortedTransaction, Checked, Producers};
-use super::read::{Isolation, Watermarks};
+use super::read::Watermarks;
 use super::recovery::{self, LOG_START_FILE};
 use super::segment::{Segment, now_ms};
 use super::sidecar;

@@ -10,7 +10,7 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::connection::Reply;
-use super::{Context, fetch, metadata, offsets, produce, topic_admin};
+use super::{Context, fetch, group_offsets, groups, metadata, offsets, produce, topic_admin, transactions};
 
 /// A served request kind: key, lowest and highest version.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
@@ -18,11 +18,26 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Fetch, 4, 17),
     (ApiKey::ListOffsets, 1, 9),
     (ApiKey::Metadata, 0, 13),
+    (ApiKey::OffsetCommit, 2, 9),
+    (ApiKey::OffsetFetch, 1, 9),
+    (ApiKey::FindCoordinator, 0, 5),
+    (ApiKey::JoinGroup, 0, 9),
+    (ApiKey::Heartbeat, 0, 4),
+    (ApiKey::LeaveGroup, 0, 5),
+    (ApiKey::SyncGroup, 0, 5),
+    (ApiKey::DescribeGroups, 0, 6),
+    (ApiKey::ListGroups, 0, 5),
+    (ApiKey::DeleteGroups, 0, 2),
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
     (ApiKey::DeleteRecords, 0, 2),
+    (ApiKey::InitProducerId, 0, 5),
     (ApiKey::OffsetForLeaderEpoch, 2, 4),
+    (ApiKey::AddPartitionsToTxn, 0, 3),
+    (ApiKey::AddOffsetsToTxn, 0, 4),
+    (ApiKey::EndTxn, 0, 4),
+    (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::DescribeCluster, 0, 2),
 ];
@@ -123,6 +138,29 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::CreateTopics => request.reply(&topic_admin::create(&context, request.body()?, version).await),
         ApiKey::DeleteTopics => request.reply(&topic_admin::delete(&context, request.body()?, version).await),
         ApiKey::DeleteRecords => request.reply(&topic_admin::delete_records(&context, request.body()?).await),
+        ApiKey::FindCoordinator => request.reply(&groups::find_coordinator(&context, request.body()?, version)),
+        ApiKey::JoinGroup => {
+            request.reply(&groups::join(&context, request.body()?, version, &request.client_id).await)
+        }
+        ApiKey::SyncGroup => request.reply(&groups::sync(&context, request.body()?).await),
+        ApiKey::Heartbeat => request.reply(&groups::heartbeat(&context, request.body()?)),
+        ApiKey::LeaveGroup => request.reply(&groups::leave(&context, request.body()?, version)),
+        ApiKey::DescribeGroups => request.reply(&groups::describe(&context, request.body()?, version)),
+        ApiKey::ListGroups => request.reply(&groups::list(&context, request.body()?)),
+        ApiKey::DeleteGroups => request.reply(&groups::delete(&context, request.body()?).await),
+        ApiKey::OffsetCommit => request.reply(&group_offsets::commit(&context, request.body()?).await),
+        ApiKey::OffsetFetch => request.reply(&group_offsets::fetch(&context, request.body()?, version)),
+        ApiKey::InitProducerId => request.reply(&transactions::init_producer_id(&context, request.body()?).await),
+        ApiKey::AddPartitionsToTxn => {
+            request.reply(&transactions::add_partitions(&context, request.body()?, version).await)
+        }
+        ApiKey::AddOffsetsToTxn => {
+            request.reply(&transactions::add_offsets(&context, request.body()?, version).await)
+        }
+        ApiKey::TxnOffsetCommit => {
+            request.reply(&transactions::commit_offsets(&context, request.body()?, version).await)
+        }
+        ApiKey::EndTxn => request.reply(&transactions::end(&context, request.body()?, version).await),
         _ => None,
     }
 }

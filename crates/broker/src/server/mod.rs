@@ -5,10 +5,13 @@
 mod api;
 mod connection;
 mod fetch;
+mod group_offsets;
+mod groups;
 mod metadata;
 mod offsets;
 mod produce;
 mod topic_admin;
+mod transactions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,8 +24,6 @@ use tokio::sync::Semaphore;
 
 use crate::broker::Broker;
 use crate::error::{Error, Result};
-
-pub(crate) use api::SUPPORTED;
 
 /// The id of the one node.
 pub(super) const NODE_ID: BrokerId = BrokerId(1);

@@ -1,0 +1,1 @@
+//! Groups as a state machine and transactions over a broker.
