@@ -1,0 +1,81 @@
+//! A project, compiled: decoders, features and rules that agree on their slots. Everything that is wrong with it is said at once.
+
+use domain::{Decoder, Stream, Text};
+use features::Plan as Features;
+use project::{Diagnostic, Place, Project};
+use rules::{Names, Ruleset};
+use std::sync::Arc;
+
+/// What scoring runs.
+#[derive(Debug)]
+pub struct Plan {
+    pub streams: Vec<Arc<Stream>>,
+    pub decoders: Vec<Decoder>,
+    /// Index of the stream whose events are judged.
+    pub judged: usize,
+    pub features: Arc<Features>,
+    pub rules: Ruleset,
+    pub digest: Text,
+}
+
+impl Plan {
+    /// # Errors
+    /// Every mistake in features, rules, lists and policy, and descriptions of features that do not exist.
+    pub fn compile(project: &Project) -> Result<Self, Vec<Diagnostic>> {
+        let streams: Vec<Arc<Stream>> = project.streams.iter().map(|s| s.stream.clone()).collect();
+        let Some(judged) = streams.iter().position(|s| s.judged.is_some()) else {
+            return Err(vec![Diagnostic::new(Place::file("events"), "no stream is judged").hint("give one stream a `judged:` section")]);
+        };
+        let mut mistakes = Vec::new();
+        let features = match features::compile(&project.features, &streams) {
+            Ok(features) => features,
+            Err(found) => return Err(project.explained(found)),
+        };
+        let names: Vec<Text> = features.features.iter().map(|f| f.name.clone()).collect();
+        mistakes.extend(project.undocumented(&names));
+        mistakes.extend(retention(project, &features));
+        let columns: Vec<(Text, domain::Type)> = features.features.iter().map(|f| (f.name.clone(), f.ty)).collect();
+        let rules = Ruleset::compile(project, &Names { event: &streams[judged], features: &columns });
+        match rules {
+            Ok(rules) if mistakes.is_empty() => Ok(Self {
+                decoders: streams.iter().map(|s| Decoder::new(s)).collect(),
+                streams,
+                judged,
+                features: Arc::new(features),
+                rules,
+                digest: project.digest.clone(),
+            }),
+            Ok(_) => Err(project.explained(mistakes)),
+            Err(found) => {
+                mistakes.extend(found);
+                Err(project.explained(mistakes))
+            }
+        }
+    }
+
+    /// The stream that a topic carries.
+    pub fn stream_of(&self, topic: &str) -> Option<usize> {
+        self.streams.iter().position(|s| s.topic == topic)
+    }
+
+    /// The judged stream.
+    pub fn judged(&self) -> &Stream {
+        &self.streams[self.judged]
+    }
+}
+
+/// Topics that forget before the features do.
+fn retention(project: &Project, features: &Features) -> Vec<Diagnostic> {
+    let short = |(index, spec): (usize, &project::StreamSpec)| {
+        let (held, needed) = (spec.retention?, features.retention_of(index)?);
+        (held < needed).then(|| {
+            let (held, needed) = (domain::time::format_span(held), domain::time::format_span(needed));
+            Diagnostic::new(
+                project.place_of(&spec.path, &["retention"]),
+                format!("the topic keeps {held}, but features look back {needed} (longest frame and lateness)"),
+            )
+            .hint(format!("keep at least {needed}, or shorten the frames, so that state can be rebuilt from the log"))
+        })
+    };
+    project.streams.iter().enumerate().filter_map(short).collect()
+}

@@ -1,0 +1,284 @@
+//! The scorer: decode, recognise repeats, update features, judge.
+
+use crate::ids::{Ids, Known, content_hash, id_hash};
+use crate::plan::Plan;
+use domain::{Decimal, Decision, Judged, Micros, Rejection, Result, RuleHit, StreamMode, Text, Value, time};
+use features::{Engine, Input, Rows};
+use rules::ListState;
+use std::sync::Arc;
+
+/// One record on its way in.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Index into the plan's streams.
+    pub stream: usize,
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
+    pub sequence: u64,
+    pub taken_at: Micros,
+    pub value: &'a [u8],
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Judged.
+    Decided(Box<Decision>),
+    /// An event of another stream, counted.
+    Absorbed,
+    /// The same transaction as before, with the same content: nothing is counted, and the decision is the one given then.
+    Repeated(Known),
+    /// Cannot be taken, for these reasons.
+    Rejected(Vec<Rejection>),
+}
+
+/// What a batch gave: one outcome a record, and the features of those that were judged.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    pub outcomes: Vec<Outcome>,
+    /// Of the decided records in their order; a row holds the plan's features.
+    pub features: Rows,
+    /// The sequence numbers of the decided records.
+    pub sequences: Vec<u64>,
+    pub counts: Counts,
+}
+
+/// Plain counts of one batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub decided: u64,
+    pub absorbed: u64,
+    pub repeated: u64,
+    pub rejected: u64,
+    /// Fields that no stream declares.
+    pub undeclared: u64,
+}
+
+/// Judges batches. One per log.
+pub struct Scorer {
+    plan: Arc<Plan>,
+    engine: Engine,
+    ids: Box<dyn Ids>,
+    lists: ListState,
+    /// Decisions given so far.
+    decided: u64,
+    // Reused from batch to batch.
+    rows: Vec<Vec<Value>>,
+    slots: Vec<Value>,
+    scratch: Vec<u8>,
+}
+
+/// A record between decoding and judging.
+enum Decoded {
+    /// Goes on with the row of this index.
+    Row(usize),
+    Settled(Outcome),
+}
+
+impl Scorer {
+    /// `decided` is how many decisions were given before.
+    pub fn new(plan: Arc<Plan>, engine: Engine, ids: Box<dyn Ids>, decided: u64) -> Self {
+        let lists = plan.rules.lists();
+        Self { plan, engine, ids, lists, decided, rows: Vec::new(), slots: Vec::new(), scratch: Vec::new() }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    pub fn decided(&self) -> u64 {
+        self.decided
+    }
+
+    /// Judges a batch in its order.
+    ///
+    /// # Errors
+    /// Stop, from the state on disk; the scorer must then be made anew from the last snapshot.
+    pub fn score(&mut self, batch: &[Record<'_>], out: &mut Outputs) -> Result<()> {
+        let plan = self.plan.clone();
+        out.outcomes.clear();
+        out.sequences.clear();
+        out.counts = Counts::default();
+        if self.rows.len() < batch.len() {
+            self.rows.resize_with(batch.len(), Vec::new);
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        let decoded = self.decode(&plan, batch, &mut rows, out);
+        let decoded = match decoded {
+            Ok(decoded) => decoded,
+            Err(e) => {
+                self.rows = rows;
+                return Err(e);
+            }
+        };
+        let inputs: Vec<Input<'_>> = batch
+            .iter()
+            .zip(&decoded)
+            .filter_map(|(record, decoded)| match decoded {
+                Decoded::Row(at) => Some(Input {
+                    stream: record.stream,
+                    sequence: record.sequence,
+                    event_time: event_time(&plan, record.stream, &rows[*at]),
+                    row: &rows[*at],
+                }),
+                Decoded::Settled(_) => None,
+            })
+            .collect();
+        let applied = self.engine.apply(&inputs, &mut out.features);
+        drop(inputs);
+        if let Err(e) = applied {
+            self.rows = rows;
+            return Err(e);
+        }
+        let mut judged = 0;
+        for (record, decoded) in batch.iter().zip(decoded) {
+            let outcome = match decoded {
+                Decoded::Settled(outcome) => outcome,
+                Decoded::Row(_) if record.stream != plan.judged => Outcome::Absorbed,
+                Decoded::Row(at) => {
+                    let too_late = out.features.too_late[judged];
+                    self.slots.clear();
+                    self.slots.extend(rows[at].iter().cloned());
+                    self.slots.extend(out.features.row(judged).iter().cloned());
+                    judged += 1;
+                    out.sequences.push(record.sequence);
+                    Outcome::Decided(Box::new(self.judge(&plan, record, too_late)))
+                }
+            };
+            match &outcome {
+                Outcome::Decided(_) => out.counts.decided += 1,
+                Outcome::Absorbed => out.counts.absorbed += 1,
+                Outcome::Repeated(_) => out.counts.repeated += 1,
+                Outcome::Rejected(_) => out.counts.rejected += 1,
+            }
+            out.outcomes.push(outcome);
+        }
+        self.rows = rows;
+        if let Some(greatest) = self.engine.greatest(plan.judged) {
+            self.ids.forget_before(greatest.saturating_sub(plan.features.retention()));
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, plan: &Plan, batch: &[Record<'_>], rows: &mut [Vec<Value>], out: &mut Outputs) -> Result<Vec<Decoded>> {
+        // How far each stream's time is, this batch included: lateness goes by what stands before in the sequence.
+        let mut greatest: Vec<Option<Micros>> = (0..plan.streams.len()).map(|s| self.engine.greatest(s)).collect();
+        let mut decided = self.decided;
+        let mut all = Vec::with_capacity(batch.len());
+        for (at, record) in batch.iter().enumerate() {
+            let stream = &plan.streams[record.stream];
+            let row = &mut rows[at];
+            let reject = |code: &'static str, field: &str, reason: String| {
+                Decoded::Settled(Outcome::Rejected(vec![Rejection::field(code, field, reason)]))
+            };
+            match plan.decoders[record.stream].decode(record.value, row) {
+                Ok(undeclared) => out.counts.undeclared += u64::from(undeclared),
+                Err(wrong) => {
+                    all.push(Decoded::Settled(Outcome::Rejected(wrong)));
+                    continue;
+                }
+            }
+            let time_field = &stream.fields[stream.event_time].name;
+            let event_time = event_time(plan, record.stream, row);
+            if event_time > record.taken_at.saturating_add(stream.skew) {
+                let reason = format!(
+                    "is {}, more than {} ahead of the clock",
+                    time::format(event_time),
+                    time::format_span(stream.skew)
+                );
+                all.push(reject("ahead_of_clock", time_field, reason));
+                continue;
+            }
+            if let Some(roles) = &stream.judged {
+                let id_field = &stream.fields[roles.id].name;
+                let Some(id) = row[roles.id].as_text().filter(|id| !id.is_empty()) else {
+                    all.push(reject("missing", id_field, "is empty".into()));
+                    continue;
+                };
+                let (id, content) = (id_hash(id), content_hash(row, &mut self.scratch));
+                match self.ids.find(&id)? {
+                    Some(known) if known.content == content => {
+                        all.push(Decoded::Settled(Outcome::Repeated(known)));
+                        continue;
+                    }
+                    Some(known) => {
+                        let reason = format!("was judged with other content before (sequence {})", known.sequence);
+                        all.push(reject("id_conflict", id_field, reason));
+                        continue;
+                    }
+                    None => {
+                        self.ids.remember(id, Known { content, sequence: record.sequence, ordinal: decided }, event_time);
+                        decided += 1;
+                    }
+                }
+            } else if stream.mode == StreamMode::Append
+                && greatest[record.stream].is_some_and(|greatest| event_time < greatest.saturating_sub(stream.lateness))
+            {
+                let reason = format!(
+                    "is {}, more than {} behind the latest event",
+                    time::format(event_time),
+                    time::format_span(stream.lateness)
+                );
+                all.push(reject("too_late", time_field, reason));
+                continue;
+            }
+            let latest = &mut greatest[record.stream];
+            *latest = (*latest).max(Some(event_time));
+            all.push(Decoded::Row(at));
+        }
+        self.decided = decided;
+        Ok(all)
+    }
+
+    /// Judges the row in `slots`: event fields, then features.
+    fn judge(&self, plan: &Plan, record: &Record<'_>, too_late: bool) -> Decision {
+        let stream = plan.judged();
+        let event = &self.slots[..stream.fields.len()];
+        let at = event_time(plan, plan.judged, event);
+        let judged = if too_late { Judged::TooLate } else { Judged::Full };
+        let mut hits: Vec<RuleHit> = Vec::new();
+        let verdict = plan.rules.judge(&self.slots, &self.lists, at, judged, &mut hits);
+        let text = |slot: Option<usize>| slot.map(|s| &event[s]).filter(|v| !v.is_null()).map(|v| match v {
+            Value::Text(t) => t.clone(),
+            other => Text::from(other.to_string()),
+        });
+        let roles = stream.judged.as_ref();
+        Decision {
+            sequence: record.sequence,
+            transaction_id: text(roles.map(|r| r.id)).unwrap_or_default(),
+            account_id: text(roles.and_then(|r| r.account)),
+            transaction_type: text(roles.and_then(|r| r.kind)),
+            amount: roles.and_then(|r| r.amount).and_then(|slot| match &event[slot] {
+                Value::Decimal(d) => Some(*d),
+                Value::Int(i) => Some(Decimal::from(*i)),
+                _ => None,
+            }),
+            event_time: at,
+            taken_at: record.taken_at,
+            decision: verdict.decision,
+            score: verdict.score,
+            judged,
+            hits,
+            reasons: verdict.reasons,
+            values: verdict.values,
+            topic: Text::new(record.topic),
+            partition: record.partition,
+            offset: record.offset,
+            project: plan.digest.clone(),
+            model: None,
+        }
+    }
+}
+
+/// A decoded row's event time: required, so never null.
+fn event_time(plan: &Plan, stream: usize, row: &[Value]) -> Micros {
+    match row[plan.streams[stream].event_time] {
+        Value::Timestamp(t) => t,
+        _ => 0,
+    }
+}
