@@ -40,9 +40,9 @@ def main():
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=1200, check=False)
         print(done.stdout)
         print(done.stderr)
-        tried = re.search(r"API Operations:\s+(?:Selected: )?(\d+)", done.stdout)
+        tried = re.search(r"Tested: (\d+)", done.stdout)
         report.check(f"every answer to requests of {operations} operations is documented, none is a 5xx", done.returncode == 0, f"exit code {done.returncode}, see above")
-        report.check("operations were tried", operations >= 5 and tried is not None, f"{operations} in the document")
+        report.equal("every operation was tried", tried and int(tried[1]), operations)
         report.check("the process stays up", instance.is_running() and api.Client(instance.http).get("/ready").status == 200, instance.log_end())
     report.finish()
 

@@ -1,5 +1,6 @@
 """The HTTP API as a client sees it: one keep-alive connection a client, JSON in and out, with or without a token."""
 
+import contextlib
 import http.client
 import json
 import urllib.parse
@@ -34,6 +35,7 @@ class Client:
         self.token = token
         self.timeout = timeout
         self._connection = None
+        self._fresh = True
 
     def call(self, method, route, body=None, headers=None):
         """Sends one request. `body` is bytes as they are, or anything else as JSON. Errors of the connection are raised."""
@@ -44,18 +46,31 @@ class Client:
             headers.setdefault("Content-Type", "application/json")
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
+        try:
+            response, content = self._exchange(method, route, body, headers)
+        except ConnectionResetError:
+            # The server may close a connection that rests; only an exchange on a new one says something.
+            if self._fresh:
+                raise
+            response, content = self._exchange(method, route, body, headers)
+        if response.will_close:
+            self.close()
+        self._fresh = False
+        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content, f"{method} {route}")
+
+    def _exchange(self, method, route, body, headers):
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self.at.hostname, self.at.port, timeout=self.timeout)
+            self._fresh = True
         try:
-            self._connection.request(method, route, body=body, headers=headers)
+            # A server that refuses a body may answer and close before it has read it all.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._connection.request(method, route, body=body, headers=headers)
             response = self._connection.getresponse()
-            content = response.read()
+            return response, response.read()
         except (OSError, http.client.HTTPException):
             self.close()
             raise
-        if response.will_close:
-            self.close()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, content, f"{method} {route}")
 
     def get(self, route, **query):
         query = {k: v for k, v in query.items() if v is not None}

@@ -15,7 +15,7 @@ def stamp(moment=None, **shift):
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def payment(transaction_id, **fields):
+def payment(transaction_id, /, **fields):
     """A plain payment that hits no rule, with these fields laid over it; a field that is `None` is left out."""
     plain = {
         "transaction_id": transaction_id,
