@@ -3,7 +3,7 @@
 use domain::{Decoder, Stream, Text};
 use features::Plan as Features;
 use project::{Diagnostic, Place, Project};
-use rules::{Names, Ruleset};
+use rules::{ListState, Names, Ruleset};
 use std::sync::Arc;
 
 /// What scoring runs.
@@ -15,6 +15,8 @@ pub struct Plan {
     pub judged: usize,
     pub features: Arc<Features>,
     pub rules: Ruleset,
+    /// The lists as the project's files have them.
+    pub lists: ListState,
     pub digest: Text,
 }
 
@@ -35,7 +37,7 @@ impl Plan {
         mistakes.extend(project.undocumented(&names));
         mistakes.extend(retention(project, &features));
         let columns: Vec<(Text, domain::Type)> = features.features.iter().map(|f| (f.name.clone(), f.ty)).collect();
-        let rules = Ruleset::compile(project, &Names { event: &streams[judged], features: &columns });
+        let rules = Ruleset::compile(project, Names { event: &streams[judged], features: &columns });
         match rules {
             Ok(rules) if mistakes.is_empty() => Ok(Self {
                 decoders: streams.iter().map(|s| Decoder::new(s)).collect(),
@@ -43,6 +45,7 @@ impl Plan {
                 judged,
                 features: Arc::new(features),
                 rules,
+                lists: ListState::new(&project.lists),
                 digest: project.digest.clone(),
             }),
             Ok(_) => Err(project.explained(mistakes)),

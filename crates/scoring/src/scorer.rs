@@ -2,7 +2,7 @@
 
 use crate::ids::{Ids, Known, content_hash, id_hash};
 use crate::plan::Plan;
-use domain::{Decimal, Decision, Judged, Micros, Rejection, Result, RuleHit, StreamMode, Text, Value, time};
+use domain::{Decimal, Decision, Judged, Micros, Rejection, Result, StreamMode, Text, Value, time};
 use features::{Engine, Input, Rows};
 use rules::ListState;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ enum Decoded {
 impl Scorer {
     /// `decided` is how many decisions were given before.
     pub fn new(plan: Arc<Plan>, engine: Engine, ids: Box<dyn Ids>, decided: u64) -> Self {
-        let lists = plan.rules.lists();
+        let lists = plan.lists.clone();
         Self { plan, engine, ids, lists, decided, rows: Vec::new(), slots: Vec::new(), scratch: Vec::new() }
     }
 
@@ -241,8 +241,7 @@ impl Scorer {
         let event = &self.slots[..stream.fields.len()];
         let at = event_time(plan, plan.judged, event);
         let judged = if too_late { Judged::TooLate } else { Judged::Full };
-        let mut hits: Vec<RuleHit> = Vec::new();
-        let verdict = plan.rules.judge(&self.slots, &self.lists, at, judged, &mut hits);
+        let verdict = plan.rules.judge(&self.slots, &self.lists, at, judged);
         let text = |slot: Option<usize>| slot.map(|s| &event[s]).filter(|v| !v.is_null()).map(|v| match v {
             Value::Text(t) => t.clone(),
             other => Text::from(other.to_string()),
@@ -263,7 +262,7 @@ impl Scorer {
             decision: verdict.decision,
             score: verdict.score,
             judged,
-            hits,
+            hits: verdict.hits,
             reasons: verdict.reasons,
             values: verdict.values,
             topic: Text::new(record.topic),
