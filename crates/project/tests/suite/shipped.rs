@@ -45,6 +45,31 @@ fn ecommerce_loads() {
 }
 
 #[test]
+fn online_retail_loads() {
+    let project = shipped("examples/online-retail");
+    let lines = project.judged().unwrap();
+    assert_eq!((lines.stream.name.as_str(), lines.retention), ("order_lines", None));
+    assert!(!lines.stream.fields[lines.stream.slot("customer_id").unwrap()].required);
+    assert!(project.rules.len() >= 6 && project.feature_cases.len() >= 5);
+    for rule in &project.rules {
+        stands_at_its_place(&project, &rule.when);
+        stands_at_its_place(&project, &rule.message);
+        assert!(rule.cases.iter().any(|c| c.hit) && rule.cases.iter().any(|c| !c.hit), "{} lacks a hit or a miss", rule.name);
+    }
+}
+
+#[test]
+fn the_readmes_first_change_loads() {
+    let project = shipped("projects/ecommerce");
+    let readme = include_str!("../../../../projects/ecommerce/README.md");
+    let rule = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let mut files = project.files.clone();
+    files.push(("rules/large_withdrawal.yml".into(), rule.as_bytes().to_vec()));
+    let changed = Project::from_files(files).unwrap_or_else(|mistakes| panic!("{}", show(&mistakes)));
+    assert_eq!(changed.rules.len(), project.rules.len() + 1);
+}
+
+#[test]
 fn names_that_no_feature_has_are_found_once_features_are_known() {
     let project = shipped("projects/ecommerce");
     let all: Vec<Text> = project.feature_docs.keys().map(Text::new).collect();
