@@ -91,7 +91,7 @@ class Client:
             page = answer.json
             assert len(page["items"]) <= limit, f"{answer.route}: {len(page['items'])} items"
             rows += page["items"]
-            cursor = page.get("next_cursor")
+            cursor = page["next"]
             if not cursor:
                 return rows
 
