@@ -1,0 +1,13 @@
+//! Who is calling: passwords once, tokens after that.
+
+mod password;
+mod throttle;
+mod token;
+
+pub use password::{generate_password, hash_password};
+pub(crate) use password::{PASSWORD_BYTES, Verifier};
+pub(crate) use throttle::Throttle;
+pub(crate) use token::{Caller, Tokens};
+
+#[cfg(test)]
+mod tests;
