@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every project of the repository: `sluice check` finds nothing wrong, `sluice test` passes all its cases, `sluice show` prints
-valid JSON and SQL, and a broken copy of it is refused with the place and the nearest name. `sluice init` writes the shipped one.
+valid JSON and SQL, and a broken copy of it is refused with the place and the nearest name. `sluice init` writes the shipped one. A
+simulated history, and the decisions over it, have the same bytes each time.
 """
 
 import json
@@ -13,7 +14,7 @@ from harness.report import Report
 
 def show(report, instance, project, name):
     """`show` of each noun, for people and for machines."""
-    for noun in ("streams", "features", "rules"):
+    for noun in ("streams", "features", "rules", "lists"):
         plain = instance.run("show", noun, "--project", project)
         report.check(f"{name}: show {noun}", plain.returncode == 0 and plain.stdout.strip(), plain.stderr)
         machine = instance.run("show", noun, "--project", project, "--output", "json")
@@ -48,6 +49,30 @@ def broken(report, instance, folder):
         report.check(f"a broken project: says {what} too", what in said, said[-2000:])
 
 
+def repeated(report, instance, folder):
+    """A simulated history has the same bytes for the same seed, and so have its decisions."""
+    worlds = []
+    for n in (1, 2):
+        world = folder / f"world-{n}"
+        made = instance.run(
+            "simulate", "--mode", "batch", "--count", 5000, "--fraud-rate", 0.05, "--seed", 7, "--start", "2026-01-01T00:00:00Z", "--to", world
+        )
+        if not report.check(f"simulate into a folder, time {n}", made.returncode == 0, made.stderr):
+            return
+        worlds.append({file.name: file.read_bytes() for file in sorted(world.iterdir())})
+    report.check("the same seed and start give the same bytes", worlds[0] == worlds[1], [w.keys() for w in worlds])
+    report.equal("as many payments as asked for", worlds[0]["transactions.jsonl"].count(b"\n"), 5000)
+    events = [word for file in sorted((folder / "world-1").glob("*.jsonl")) for word in ("--events", f"{file.stem}={file}")]
+    judged = [instance.run("score", "--project", ECOMMERCE, *events, "--features") for _ in range(2)]
+    if not report.check("score judges the files", judged[0].returncode == 0, judged[0].stderr):
+        return
+    decisions = [json.loads(line) for line in judged[0].stdout.splitlines()]
+    report.equal("each payment has a decision", len({d["transaction_id"] for d in decisions}), 5000)
+    report.check("each with its features", all(d["features"] for d in decisions))
+    report.check("some are allowed and some are not", {"allow", "block"} <= {d["decision"] for d in decisions}, {d["decision"] for d in decisions})
+    report.check("the same files give the same bytes", judged[0].stdout == judged[1].stdout)
+
+
 def main():
     options = arguments(__doc__.splitlines()[0]).parse_args()
     report = Report("projects")
@@ -66,6 +91,8 @@ def main():
                 show(report, instance, project, name)
         with report.part("broken"):
             broken(report, instance, folder)
+        with report.part("repeated"):
+            repeated(report, instance, folder)
     report.finish()
 
 

@@ -52,7 +52,7 @@ failed=0
 # Sums what cargo test and the scripts count: "test result: ok. 5 passed; 0 failed" and "e2e: 5 passed, 0 failed".
 count() {
     local sums
-    sums=$(sed -nE 's/^(test result: [A-Za-z]+\.|[a-z_]+:) ([0-9]+) passed[;,] ([0-9]+) failed.*/\2 \3/p' "$1" | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+    sums=$(sed -nE 's/^(test result: [A-Za-z]+\.|[a-z0-9_]+:) ([0-9]+) passed[;,] ([0-9]+) failed.*/\2 \3/p' "$1" | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
     passed=$((passed + ${sums% *}))
     failed=$((failed + ${sums#* }))
 }
