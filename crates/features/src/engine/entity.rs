@@ -1,0 +1,286 @@
+//! One entity of a group: its log, the aggregates that run over it, and what was folded.
+
+use super::base::{Base, Folded};
+use super::chunk::{Chunk, Entry, Layout};
+use super::frames::{Frames, Shape};
+use super::log::{Inserted, Log, Pos};
+use crate::plan::{Call, Group};
+use domain::Value;
+
+/// Logs up to this long are walked at every question; longer ones keep running aggregates. The two cost about the same here.
+const WALKED: usize = 16;
+
+#[derive(Debug, Default)]
+pub(crate) struct Entity {
+    pub(crate) key: Box<[u8]>,
+    pub(crate) log: Log,
+    running: Option<Box<Frames>>,
+    pub(crate) base: Option<Box<Base>>,
+    /// Bytes it takes in all, as last counted.
+    pub(crate) bytes: usize,
+    /// The snapshot generation in which it last changed; 0 if it stands on disk as it is.
+    pub(crate) changed_in: u32,
+    /// The snapshot generation it was last encoded for.
+    pub(crate) encoded_in: u32,
+    /// Looked at since the eviction hand last passed.
+    pub(crate) touched: bool,
+    pub(crate) header: Header,
+    /// Whether the base changed since it was encoded.
+    pub(crate) base_dirty: bool,
+}
+
+/// What stands under rank 0 on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Header {
+    #[default]
+    Nothing,
+    /// Base and the only chunk.
+    Whole,
+    /// Base alone; the chunks stand under their ranks.
+    Apart,
+}
+
+/// The time bounds behind which nothing is asked for any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    /// The least moment that can still be asked for; `None` while the judged stream has had no event.
+    pub(crate) floor: Option<i64>,
+}
+
+impl Horizon {
+    /// Entries before this are in no frame.
+    pub(crate) fn cut(self, group: &Group) -> Option<i64> {
+        self.floor.map(|floor| floor.saturating_sub(group.reach))
+    }
+}
+
+impl Entity {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self { key: key.into(), ..Self::default() }
+    }
+
+    /// Puts an event. `asked_next`: its own features are asked for next, at its own time.
+    pub(crate) fn insert(
+        &mut self,
+        group: &Group,
+        shape: &Shape,
+        entry: &Entry,
+        asked_next: bool,
+        horizon: Horizon,
+        gone: &mut dyn FnMut(&[u8], u64),
+    ) {
+        self.trim(group, shape, horizon, gone);
+        let time = entry.words[0];
+        let inserted = self.log.insert(&shape.layout, entry);
+        if inserted == Inserted::Ranked {
+            for chunk in self.log.chunks.iter().filter(|c| c.stored) {
+                gone(&self.key, chunk.rank);
+            }
+            self.log.rank_anew();
+        }
+        let Some(running) = &mut self.running else { return };
+        let passed = if asked_next && inserted == Inserted::Appended { time < running.at } else { time <= running.at };
+        if passed {
+            if let Some(at) = self.log.back(self.log.after(&shape.layout, time), 1) {
+                shape.count_late(&self.log, at, time, running);
+            }
+            shape.find_again(&self.log, running);
+        } else if inserted != Inserted::Appended {
+            shape.find_again(&self.log, running);
+        }
+    }
+
+    /// Lets go of entries that no frame can reach any more: whole chunks, or the front of an only chunk about to grow.
+    pub(crate) fn trim(&mut self, group: &Group, shape: &Shape, horizon: Horizon, gone: &mut dyn FnMut(&[u8], u64)) {
+        let (Some(floor), Some(cut)) = (horizon.floor, horizon.cut(group)) else { return };
+        let layout = &shape.layout;
+        loop {
+            let Some(front) = self.log.chunks.front() else { return };
+            if front.last < cut {
+                let n = front.len();
+                if group.kept_rows > 0 && self.log.count_before(layout, floor, n + group.kept_rows) < n + group.kept_rows {
+                    break;
+                }
+                self.pass(shape, floor);
+                if let Some(front) = self.log.pop_front() {
+                    if group.folds {
+                        self.fold(shape, &front, n);
+                    }
+                    if front.stored {
+                        gone(&self.key, front.rank);
+                    }
+                }
+                if let Some(running) = &mut self.running {
+                    shape.find_again(&self.log, running);
+                }
+                continue;
+            }
+            break;
+        }
+        let Some(front) = self.log.chunks.front() else { return };
+        if self.log.chunks.len() == 1 && front.at_capacity() && front.len() >= 4 {
+            let old = front.times(layout).partition_point(|t| *t < cut);
+            let before_floor = front.times(layout).partition_point(|t| *t < floor);
+            let n = if group.kept_rows > 0 { old.min(before_floor.saturating_sub(group.kept_rows)) } else { old };
+            if n * 4 >= front.len() {
+                self.pass(shape, floor);
+                if group.folds {
+                    let front = self.log.chunks[0].clone();
+                    self.fold(shape, &front, n);
+                }
+                self.log.drop_front_entries(layout, n);
+                if let Some(running) = &mut self.running {
+                    shape.find_again(&self.log, running);
+                }
+            }
+        }
+    }
+
+    /// Running aggregates must have left entries behind before they go.
+    fn pass(&mut self, shape: &Shape, floor: i64) {
+        if let Some(running) = &mut self.running
+            && running.at < floor
+        {
+            shape.advance(&self.log, floor, running);
+        }
+    }
+
+    fn fold(&mut self, shape: &Shape, chunk: &Chunk, n: usize) {
+        let base = self
+            .base
+            .get_or_insert_with(|| Box::new(Base::new(&shape.plans, |window| shape.windows[window].from.is_none())));
+        for i in 0..n {
+            base.fold(&shape.plans, &shape.layout, chunk, i);
+        }
+        self.base_dirty = true;
+    }
+
+    /// Whether nothing of it can ever be asked for again.
+    pub(crate) fn is_expired(&self, group: &Group, horizon: Horizon) -> bool {
+        !group.folds && group.kept_rows == 0 && horizon.cut(group).is_some_and(|cut| self.log.last_time() < cut)
+    }
+
+    /// Writes the group's calls at a moment. `own`: the moment is that of this entity's own event put last at that time.
+    pub(crate) fn ask(&mut self, group: &Group, shape: &Shape, at: i64, own: bool, scratch: &mut Frames, out: &mut [Value]) {
+        if !shape.windows.is_empty() {
+            if self.log.len() > WALKED {
+                if self.running.is_none() {
+                    let mut running = Box::new(Frames::default());
+                    shape.fill(&self.log, self.base.as_deref(), at, &mut running);
+                    self.running = Some(running);
+                }
+            } else if self.log.len() < WALKED / 2 {
+                self.running = None;
+            }
+        }
+        let frames = match &mut self.running {
+            None => {
+                shape.fill(&self.log, self.base.as_deref(), at, scratch);
+                &*scratch
+            }
+            Some(running) if at >= running.at => {
+                shape.advance(&self.log, at, running);
+                &**running
+            }
+            Some(running) => {
+                shape.roll_back(&self.log, self.base.as_deref(), at, running, scratch);
+                &*scratch
+            }
+        };
+        read(group, shape, &self.log, self.base.as_deref(), frames, at, own, out);
+    }
+
+    /// Counts its bytes again and returns by how much they changed.
+    pub(crate) fn count_bytes(&mut self) -> isize {
+        let log: usize = self.log.chunks.iter().map(Chunk::bytes).sum();
+        let running = self.running.as_ref().map_or(0, |r| {
+            size_of::<Frames>()
+                + r.frames.capacity() * size_of::<super::frames::Frame>()
+                + r.states.capacity() * size_of::<super::aggregate::State>()
+                + r.states.iter().map(|s| s.heap()).sum::<usize>()
+        });
+        let spare = (self.log.chunks.capacity() - self.log.chunks.len()) * size_of::<Chunk>();
+        let base = self.base.as_ref().map_or(0, |b| b.0.len() * size_of::<Folded>());
+        // The entity, its key's allocation, and its place in the table.
+        let bytes = size_of::<Self>() + self.key.len() + 16 + 24 + log + spare + running + base;
+        let change = bytes as isize - self.bytes as isize;
+        self.bytes = bytes;
+        change
+    }
+}
+
+/// The calls' values over an entity that has no events at all.
+pub(crate) fn nothing(group: &Group, out: &mut [Value]) {
+    for (call, out) in group.calls.iter().zip(out) {
+        *out = match call {
+            Call::Count { .. } | Call::Distinct { .. } => Value::Int(0),
+            Call::Lag { default, .. } => default.clone(),
+            _ => Value::Null,
+        };
+    }
+}
+
+fn read(group: &Group, shape: &Shape, log: &Log, base: Option<&Base>, frames: &Frames, at: i64, own: bool, out: &mut [Value]) {
+    let layout = &shape.layout;
+    let mut now = None;
+    let mut back = |rows: usize| {
+        let now = *now.get_or_insert_with(|| log.after(layout, at));
+        log.back(now, rows)
+    };
+    let value = |pos: Pos, column: usize| log.chunks[pos.chunk].value(layout, &layout.columns[column], pos.index);
+    for (call, out) in group.calls.iter().zip(out) {
+        *out = match call {
+            Call::Count { aggregate } => frames.states[*aggregate].count(),
+            Call::Distinct { aggregate } => Value::Int(frames.states[*aggregate].distinct() as i64),
+            Call::Sum { aggregate } => frames.states[*aggregate].sum(&shape.plans[*aggregate]),
+            Call::Avg { aggregate } => frames.states[*aggregate].avg(&shape.plans[*aggregate]),
+            Call::Stddev { aggregate, sample } => frames.states[*aggregate].stddev(&shape.plans[*aggregate], *sample),
+            Call::Min { aggregate } | Call::Max { aggregate } => {
+                frames.states[*aggregate].extreme_value(&shape.plans[*aggregate])
+            }
+            Call::First { window, column, folded } => {
+                let frame = frames.frames[*window];
+                let pos = log.forward(frame.from).filter(|pos| *pos < frame.to);
+                let old = folded_entry(base, *folded);
+                match (old, pos) {
+                    (Some((time, old)), pos) if pos.is_none_or(|p| *time <= time_of(log, layout, p)) => old.clone(),
+                    (_, Some(pos)) => value(pos, *column),
+                    (_, None) => Value::Null,
+                }
+            }
+            Call::Last { window, column, folded } => {
+                let frame = frames.frames[*window];
+                let pos = log.forward(frame.from).filter(|pos| *pos < frame.to).and_then(|_| log.back(frame.to, 1));
+                let old = folded_entry(base, *folded);
+                match (old, pos) {
+                    (Some((time, old)), pos) if pos.is_none_or(|p| *time > time_of(log, layout, p)) => old.clone(),
+                    (_, Some(pos)) => value(pos, *column),
+                    (_, None) => Value::Null,
+                }
+            }
+            Call::Lag { column, rows, default } => match back(rows + usize::from(own)) {
+                Some(pos) => value(pos, *column),
+                None => default.clone(),
+            },
+            Call::Latest { column } => back(1).map_or(Value::Null, |pos| value(pos, *column)),
+        };
+    }
+}
+
+fn time_of(log: &Log, layout: &Layout, pos: Pos) -> i64 {
+    log.chunks[pos.chunk].time(layout, pos.index)
+}
+
+fn folded_entry(base: Option<&Base>, folded: Option<usize>) -> Option<&(i64, Value)> {
+    match &base?.0[folded?] {
+        Folded::Entry(entry) => entry.as_ref(),
+        _ => None,
+    }
+}
+
+/// Whether an upsert row stands at or before a moment.
+impl Entity {
+    pub(crate) fn has_row(&self, shape: &Shape, at: i64) -> bool {
+        self.log.back(self.log.after(&shape.layout, at), 1).is_some()
+    }
+}
