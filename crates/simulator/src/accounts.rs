@@ -4,7 +4,22 @@ use crate::dice::{below, mix, normal, unit};
 use crate::merchants::{Merchant, Merchants};
 use crate::places::{CITIES, City, HOME};
 use domain::Micros;
-use domain::time::{DAY, SECOND};
+use domain::time::{DAY, HOUR, SECOND};
+
+/// How long a journey is.
+const JOURNEY: Micros = 3 * DAY;
+
+/// This long before and behind a change of place nobody pays in person: the farthest flight takes less than twice that.
+const TRANSIT: Micros = 12 * HOUR;
+
+/// Where a customer is at a moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Whereabouts {
+    /// Index into [`CITIES`].
+    pub(crate) city: u8,
+    /// On the way to or from there, so that only online payments are made.
+    pub(crate) under_way: bool,
+}
 
 /// An account of one world; its id is `acc-<number>`.
 #[derive(Clone, Copy)]
@@ -35,6 +50,17 @@ impl Account {
 
     pub(crate) fn city(self) -> &'static City {
         &CITIES[usize::from(self.city_index())]
+    }
+
+    /// Where the customer is: at home, or one time in forty on a journey of three days.
+    pub(crate) fn whereabouts(self, at: Micros) -> Whereabouts {
+        let at = at + below(self.draw(10), JOURNEY as u64) as Micros;
+        let city = |at: Micros| {
+            let draw = mix(self.hash, !(at.div_euclid(JOURNEY) as u64));
+            if below(draw, 40) == 0 { below(draw.rotate_left(32), HOME) as u8 } else { self.city_index() }
+        };
+        let here = city(at);
+        Whereabouts { city: here, under_way: city(at - TRANSIT) != here || city(at + TRANSIT) != here }
     }
 
     /// How often the account pays, against the busiest: 0.2 to 1.

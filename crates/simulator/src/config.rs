@@ -1,5 +1,6 @@
 //! What a world is made of. Checked once, when the world is made.
 
+use crate::merchants::LEAST_MERCHANTS;
 use domain::{Error, Micros, Result};
 use serde::{Deserialize, Serialize};
 
@@ -43,10 +44,10 @@ impl Default for WorldConfig {
 }
 
 impl WorldConfig {
-    /// A world that makes `rate` payments a second: enough accounts that a customer pays some ten times a day, from 20,000 to a
+    /// A world that makes `rate` payments a second: enough accounts that a customer pays some ten times a day, from 20,000 to two
     /// million.
     pub fn at_rate(rate: f64) -> Self {
-        let accounts = (rate * 86_400.0 / 10.0).clamp(20_000.0, 1_000_000.0) as u32;
+        let accounts = (rate * 86_400.0 / 10.0).clamp(20_000.0, 2_000_000.0) as u32;
         Self { rate, accounts, ..Self::default() }
     }
 
@@ -64,6 +65,6 @@ impl WorldConfig {
         within("fraud rate", self.fraud_rate, 0.0, 0.5)?;
         within("genuine label share", self.genuine_labels, 0.0, 1.0)?;
         within("number of accounts", f64::from(self.accounts), 100.0, f64::from(MAX_ACCOUNTS))?;
-        within("number of merchants", f64::from(self.merchants), 100.0, 1e6)
+        within("number of merchants", f64::from(self.merchants), f64::from(LEAST_MERCHANTS), 1e6)
     }
 }

@@ -67,6 +67,13 @@ impl Json {
         self.int(a.into()).raw(".").int(b.into()).raw(".").int(c.into()).raw(".").int(d.into())
     }
 
+    fn merchant(&mut self, merchant: Merchant) -> &mut Self {
+        let (text, number) = merchant.id();
+        self.raw(text);
+        number.map(|number| self.int(number.into()));
+        self
+    }
+
     fn event(self, stream: &'static str, key: Text, event_time: Micros) -> SimEvent {
         SimEvent { stream, key, event_time, json: self.0, fault: None }
     }
@@ -97,7 +104,7 @@ impl Writer {
         json.raw("\",\"account_id\":\"acc-").int(visit.account.into());
         json.raw("\",\"customer_id\":\"cust-").int(account.customer().into()).raw("\"");
         if let Some(merchant) = visit.merchant {
-            json.raw(",\"merchant_id\":\"m-").int(merchant.0.into()).raw("\"");
+            json.raw(",\"merchant_id\":\"").merchant(merchant).raw("\"");
         }
         json.raw(",\"transaction_type\":\"").raw(visit.kind.name());
         json.raw("\",\"channel\":\"").raw(visit.channel.name());
@@ -174,13 +181,17 @@ impl Writer {
     pub(crate) fn merchant(self, merchant: Merchant, at: Micros) -> SimEvent {
         let (first, trade) = merchant.name();
         let mut json = Json::with_capacity(192);
-        json.raw("{\"merchant_id\":\"m-").int(merchant.0.into());
+        json.raw("{\"merchant_id\":\"").merchant(merchant);
         json.raw("\",\"name\":\"").raw(first).raw(" ").raw(trade);
         json.raw("\",\"category\":\"").raw(merchant.category().name);
         json.raw("\",\"country\":\"").raw(merchant.country().code);
         json.raw("\",\"risk_level\":\"").raw(merchant.risk_level());
         json.raw("\",\"updated_at\":\"").time(at).raw("\"}");
-        json.event(MERCHANT_INFO, key("m-", merchant.0.into()), at)
+        let key = match merchant.id() {
+            (prefix, Some(number)) => key(prefix, number.into()),
+            (id, None) => Text::new(id),
+        };
+        json.event(MERCHANT_INFO, key, at)
     }
 
     pub(crate) fn label(self, label: &Label, at: Micros) -> SimEvent {

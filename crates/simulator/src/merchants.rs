@@ -43,13 +43,33 @@ const FIRST: [&str; 16] = [
 const TRADE: [&str; 12] =
     ["Market", "Kitchen", "Fuel", "Outfitters", "Electronics", "Books", "Home", "Pharmacy", "Games", "Gifts", "Travel", "Jewellers"];
 
-/// A merchant's number; its id is `m-<number>`.
+/// The numbers of merchants that exist for fraud alone, and their ids: those of the shipped project's list of suspicious merchants.
+const FRAUDULENT: [(u32, &str); 3] = [(7, "m-fraud-001"), (57, "m-fraud-002"), (107, "m-fraud-003")];
+
+/// The fewest merchants a world has, so that the fraudulent ones are among them.
+pub(crate) const LEAST_MERCHANTS: u32 = 120;
+
+/// A merchant's number. [`Merchant::id`] makes the id of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Merchant(pub(crate) u32);
 
 impl Merchant {
     fn hash(self, what: u64) -> u64 {
         mix(u64::from(self.0), 0x6d65_7263 + what)
+    }
+
+    /// What stands before the number in the id, and the number; fraudulent merchants have ids of their own.
+    pub(crate) fn id(self) -> (&'static str, Option<u32>) {
+        match FRAUDULENT.iter().find(|(number, _)| *number == self.0) {
+            Some((_, id)) => (id, None),
+            None => ("m-", Some(self.0)),
+        }
+    }
+
+    /// Honest customers hardly find a fraudulent merchant: they go to the next of its country instead.
+    fn honest(self, bits: u64) -> Self {
+        let fraudulent = FRAUDULENT.iter().any(|(number, _)| *number == self.0);
+        if fraudulent && bits % 64 != 0 { Self(self.0 + HOME_COUNTRIES) } else { self }
     }
 
     fn category_index(self) -> usize {
@@ -96,7 +116,7 @@ impl Merchants {
     /// Any merchant; small numbers are visited more.
     pub(crate) fn any(self, bits: u64) -> Merchant {
         let u = unit(bits);
-        Merchant((u * u * f64::from(self.count)) as u32)
+        Merchant((u * u * f64::from(self.count)) as u32).honest(bits)
     }
 
     /// A merchant of the country with this index (any, if the country has none).
@@ -106,7 +126,7 @@ impl Merchants {
         }
         let u = unit(bits);
         let each = self.count / HOME_COUNTRIES;
-        Merchant(u32::from(country) + HOME_COUNTRIES * ((u * u * f64::from(each)) as u32))
+        Merchant(u32::from(country) + HOME_COUNTRIES * ((u * u * f64::from(each)) as u32)).honest(bits)
     }
 
     pub(crate) fn high_risk(self, dice: &mut Dice) -> Merchant {
@@ -127,4 +147,3 @@ impl Merchants {
         best
     }
 }
-

@@ -26,7 +26,7 @@ const fn country(code: &'static str, currency: &'static str, network: u8) -> Cou
 }
 
 /// The first [`HOME_COUNTRIES`] have customers and merchants of their own; fraud also comes from the rest.
-pub(crate) const COUNTRIES: [Country; 16] = [
+pub(crate) const COUNTRIES: [Country; 18] = [
     country("US", "USD", 73),
     country("GB", "GBP", 86),
     country("DE", "EUR", 91),
@@ -43,6 +43,8 @@ pub(crate) const COUNTRIES: [Country; 16] = [
     country("VN", "USD", 113),
     country("ID", "USD", 114),
     country("VE", "USD", 186),
+    country("MM", "USD", 37),
+    country("IR", "EUR", 5),
 ];
 
 pub(crate) const HOME_COUNTRIES: u32 = 10;
@@ -52,7 +54,7 @@ const fn city(name: &'static str, country: u8, latitude: i32, longitude: i32, ut
 }
 
 /// The first [`HOME`] are in home countries; the rest are where account thieves sit.
-pub(crate) const CITIES: [City; 42] = [
+pub(crate) const CITIES: [City; 44] = [
     city("New York", 0, 407_128, -740_060, -5),
     city("Los Angeles", 0, 340_522, -1_182_437, -8),
     city("Chicago", 0, 418_781, -876_298, -6),
@@ -95,6 +97,8 @@ pub(crate) const CITIES: [City; 42] = [
     city("Hanoi", 13, 210_278, 1_058_342, 7),
     city("Jakarta", 14, -62_088, 1_068_456, 7),
     city("Caracas", 15, 104_806, -669_036, -4),
+    city("Yangon", 16, 168_661, 961_951, 6),
+    city("Tehran", 17, 356_892, 513_890, 3),
 ];
 
 /// How many of [`CITIES`] customers live in.

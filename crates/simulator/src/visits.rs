@@ -1,10 +1,10 @@
 //! A visit: what one customer (or thief) does once, from the first click to the payment. Here is how genuine customers behave;
 //! the files under `fraud/` make visits of another kind.
 
-use crate::accounts::Account;
+use crate::accounts::{Account, Whereabouts};
 use crate::dice::Dice;
 use crate::merchants::{Merchant, Merchants};
-use crate::places::{CITIES, HOME};
+use crate::places::CITIES;
 use domain::Micros;
 use domain::time::SECOND;
 use serde::{Deserialize, Serialize};
@@ -190,12 +190,13 @@ fn amount(median: f64, sigma: f64, online: bool, dice: &mut Dice) -> i64 {
 /// What a genuine customer does that ends at this moment.
 pub(crate) fn genuine(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
     let account = cast.payer(ends_at, dice);
+    let whereabouts = account.whereabouts(ends_at);
     let plain = Visit {
         account: account.number,
         merchant: None,
         device: None,
         ip: None,
-        city: account.city_index(),
+        city: whereabouts.city,
         kind: Kind::Purchase,
         channel: Channel::Pos,
         method: Method::Card,
@@ -208,12 +209,12 @@ pub(crate) fn genuine(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
         scenario: None,
     };
     match dice.below(100) {
-        0..86 => purchase(cast, account, plain, dice),
-        86..92 => {
+        0..86 => purchase(cast, account, plain, whereabouts, dice),
+        86..92 if !whereabouts.under_way => {
             let notes = dice.between(1, 5) * dice.between(1, 4);
             Visit { kind: Kind::Withdrawal, channel: Channel::Atm, cents: notes * 2000, ..plain }
         }
-        92..96 => {
+        86..96 => {
             let phone = dice.chance(0.15);
             Visit {
                 kind: Kind::Transfer,
@@ -226,7 +227,7 @@ pub(crate) fn genuine(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
             }
         }
         96..98 => {
-            let bought = purchase(cast, account, plain, dice);
+            let bought = purchase(cast, account, plain, whereabouts, dice);
             Visit { kind: Kind::Refund, clicks: 0, session: None, ..bought }
         }
         _ => Visit {
@@ -241,12 +242,10 @@ pub(crate) fn genuine(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
     }
 }
 
-fn purchase(cast: Cast, account: Account, plain: Visit, dice: &mut Dice) -> Visit {
-    // One in fifty is on a journey and pays where he is.
-    let city = if dice.chance(0.02) { dice.below(HOME) as u8 } else { plain.city };
-    let travelling = city != plain.city;
-    let merchant = if travelling {
-        cast.merchants.of_country(CITIES[usize::from(city)].country, dice.bits())
+fn purchase(cast: Cast, account: Account, plain: Visit, whereabouts: Whereabouts, dice: &mut Dice) -> Visit {
+    let city = &CITIES[usize::from(whereabouts.city)];
+    let merchant = if whereabouts.city != account.city_index() && !whereabouts.under_way {
+        cast.merchants.of_country(city.country, dice.bits())
     } else if dice.chance(0.7) {
         account.favourite(cast.merchants, dice.bits())
     } else {
@@ -254,10 +253,10 @@ fn purchase(cast: Cast, account: Account, plain: Visit, dice: &mut Dice) -> Visi
     };
     let category = merchant.category();
     // Who buys from abroad buys online.
-    let abroad = merchant.country().code != CITIES[usize::from(city)].country().code;
-    let online = abroad || dice.chance(category.online);
+    let abroad = merchant.country().code != city.country().code;
+    let online = abroad || whereabouts.under_way || dice.chance(category.online);
     let cents = amount(category.median * account.spending(), category.sigma, online, dice);
-    let plain = Visit { merchant: Some(merchant), city, cents, ..plain };
+    let plain = Visit { merchant: Some(merchant), cents, ..plain };
     if !online {
         return Visit { method: if dice.chance(0.3) { Method::Wallet } else { Method::Card }, ..plain };
     }

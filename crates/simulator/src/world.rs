@@ -28,6 +28,9 @@ const BROWSING_SHARE: f64 = 0.3;
 /// Below this balance (in hundredths) an account gets its wages.
 const WAGES_BELOW: i64 = 20_000;
 
+/// The balance of an account that has not been seen yet.
+const UNSEEN: i64 = i64::MIN;
+
 /// An endless iterator over a world's events, in the order of event time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct World {
@@ -49,9 +52,9 @@ pub struct World {
     /// Visits under way; a free place is none.
     visits: Vec<Option<Visit>>,
     free: Vec<u32>,
-    /// By account, in hundredths; none until the account is first seen.
+    /// By account, in hundredths; [`UNSEEN`] until its first payment.
     #[serde(with = "sparse")]
-    balances: Vec<Option<i64>>,
+    balances: Vec<i64>,
     sessions: u64,
     totals: Totals,
 }
@@ -85,7 +88,7 @@ impl World {
             labels: Queue::new(),
             visits: Vec::new(),
             free: Vec::new(),
-            balances: vec![None; config.accounts as usize],
+            balances: vec![UNSEEN; config.accounts as usize],
             sessions: 0,
             totals: Totals::default(),
             config,
@@ -243,8 +246,8 @@ impl World {
         }
         let begins = (visit.ends_at - visit.lasts(&mut self.dice)).max(now);
         let balance = &mut self.balances[visit.account as usize];
-        if balance.is_none() {
-            *balance = Some(Account::new(self.config.seed, visit.account).opening_balance());
+        if *balance == UNSEEN {
+            *balance = Account::new(self.config.seed, visit.account).opening_balance();
             self.soon.push((visit.ends_at - LONGEST_VISIT).max(now), Soon::Balance(visit.account));
         }
         if visit.clicks > 0 {
@@ -292,8 +295,7 @@ impl World {
         let scenario = visit.scenario.map(|s| SCENARIOS[usize::from(s)].name());
         self.totals.payment(currency(visit), visit.cents, scenario);
         let number = self.totals.payments;
-        let sampled = scenario.is_some()
-            || (self.dice.chance(self.config.genuine_labels) && self.labels.len() < labels::MOST_WAITING);
+        let sampled = scenario.is_some() || (self.dice.chance(self.config.genuine_labels) && self.labels.len() < labels::MOST_WAITING);
         if sampled {
             let known_at = at + labels::delay(scenario.is_some(), &mut self.dice);
             self.labels.push(known_at, Label { payment: number, scenario: visit.scenario });
@@ -304,7 +306,7 @@ impl World {
 
     /// Moves the account's balance; its row is sent after every fourth payment or so, and with the wages.
     fn book(&mut self, visit: &Visit, at: Micros) {
-        let balance = self.balances[visit.account as usize].get_or_insert(0);
+        let balance = &mut self.balances[visit.account as usize];
         *balance += if visit.kind.credits() { visit.cents } else { -visit.cents };
         let wages = *balance < WAGES_BELOW && self.dice.chance(0.5);
         if wages {
@@ -341,7 +343,7 @@ impl Iterator for World {
                 }
                 Soon::Balance(account) => {
                     self.totals.balances += 1;
-                    Some(self.writer().balance(account, self.balances[account as usize].unwrap_or(0), at))
+                    Some(self.writer().balance(account, self.balances[account as usize], at))
                 }
                 Soon::Visit(place) => self.go_on(place, at),
             };
@@ -361,18 +363,19 @@ impl SimEvent {
 
 /// Balances of the accounts that were seen, as (account, balance): a young world is small on disk.
 mod sparse {
+    use super::UNSEEN;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(balances: &[Option<i64>], serializer: S) -> Result<S::Ok, S::Error> {
-        let seen: Vec<(usize, i64)> = balances.iter().enumerate().filter_map(|(i, b)| b.map(|b| (i, b))).collect();
+    pub(super) fn serialize<S: Serializer>(balances: &[i64], serializer: S) -> Result<S::Ok, S::Error> {
+        let seen: Vec<(usize, i64)> = balances.iter().copied().enumerate().filter(|(_, b)| *b != UNSEEN).collect();
         (balances.len(), seen).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<i64>>, D::Error> {
-        let (length, seen) = <(usize, Vec<(usize, i64)>)>::deserialize(deserializer)?;
-        let mut balances = vec![None; length];
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+        let (length, seen) = <(u32, Vec<(usize, i64)>)>::deserialize(deserializer)?;
+        let mut balances = vec![UNSEEN; length as usize];
         for (account, balance) in seen {
-            *balances.get_mut(account).ok_or_else(|| serde::de::Error::custom("an account beyond the last"))? = Some(balance);
+            *balances.get_mut(account).ok_or_else(|| serde::de::Error::custom("an account beyond the last"))? = balance;
         }
         Ok(balances)
     }

@@ -33,12 +33,6 @@ impl Scenario for CardTesting {
             return Step { merchant: cast.merchants.dear(dice), cents, path: Path::Checkout, clicks: 1, pause: 0 };
         }
         let merchant = if dice.chance(0.6) { cast.merchants.high_risk(dice) } else { cast.merchants.any(dice.bits()) };
-        Step {
-            merchant,
-            cents: dice.between(50, 499),
-            path: Path::Checkout,
-            clicks: 1,
-            pause: dice.between(8 * SECOND, 45 * SECOND),
-        }
+        Step { merchant, cents: dice.between(50, 499), path: Path::Checkout, clicks: 1, pause: dice.between(8 * SECOND, 45 * SECOND) }
     }
 }
