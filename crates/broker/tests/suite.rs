@@ -1,3 +1,4 @@
 //! The broker from outside: in process, over the wire, with foreign clients, and over crashes.
 
+mod clients;
 mod in_process;

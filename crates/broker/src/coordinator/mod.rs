@@ -5,6 +5,8 @@ mod groups;
 mod members;
 mod offsets;
 mod transactions;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

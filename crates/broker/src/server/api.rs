@@ -10,7 +10,7 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::connection::Reply;
-use super::{Context, fetch, group_offsets, groups, metadata, offsets, produce, topic_admin, transactions};
+use super::{Context, fetch, group_offsets, groups, guard, metadata, offsets, produce, topic_admin, transactions};
 
 /// A served request kind: key, lowest and highest version.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
@@ -84,6 +84,10 @@ impl Request {
     }
 
     fn body<T: Decodable>(&self) -> Option<T> {
+        if !guard::is_well_formed(self.key, self.version, &self.body) {
+            tracing::debug!(key = ?self.key, version = self.version, "a request of the wrong shape");
+            return None;
+        }
         match T::decode(&mut self.body.clone(), self.version) {
             Ok(body) => Some(body),
             Err(error) => {

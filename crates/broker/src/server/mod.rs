@@ -7,11 +7,14 @@ mod connection;
 mod fetch;
 mod group_offsets;
 mod groups;
+mod guard;
 mod metadata;
 mod offsets;
 mod produce;
 mod topic_admin;
 mod transactions;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

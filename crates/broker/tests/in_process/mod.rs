@@ -6,7 +6,7 @@ use std::time::Duration;
 use broker::{Batch, BatchBuilder, Broker, Compression, Config, Error, Isolation, TopicConfig, TopicPartition};
 
 /// A batch of records "from..to" as values.
-pub fn batch(values: std::ops::Range<i64>) -> Batch {
+pub(crate) fn batch(values: std::ops::Range<i64>) -> Batch {
     let mut builder = BatchBuilder::new(Compression::None);
     for value in values {
         builder.push(1_000 + value, Some(b"key"), Some(value.to_string().as_bytes()));
@@ -15,7 +15,7 @@ pub fn batch(values: std::ops::Range<i64>) -> Batch {
 }
 
 /// All values of a partition that an isolation lets see, with their offsets.
-pub fn values(broker: &Broker, topic: &str, partition: i32, isolation: Isolation) -> Vec<(i64, String)> {
+pub(crate) fn values(broker: &Broker, topic: &str, partition: i32, isolation: Isolation) -> Vec<(i64, String)> {
     let mut offset = broker.watermarks(topic, partition).unwrap().log_start;
     let mut found = Vec::new();
     loop {
