@@ -114,7 +114,9 @@ pub(crate) fn files() -> Vec<(String, Vec<u8>)> {
             let path = entry.path();
             let Ok(kind) = entry.file_type() else { continue };
             if kind.is_dir() {
-                let made = ["target", ".git", ".venv", "node_modules", "__pycache__", "vendor"].contains(&name.as_str());
+                // Tools keep their caches in hidden folders.
+                let hidden = name.starts_with('.') && ![".ci", ".github"].contains(&name.as_str());
+                let made = hidden || ["target", "node_modules", "__pycache__", "vendor"].contains(&name.as_str());
                 if !made && path != root.join("data") {
                     open.push(path);
                 }
