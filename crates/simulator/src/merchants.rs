@@ -69,7 +69,7 @@ impl Merchant {
     /// Honest customers hardly find a fraudulent merchant: they go to the next of its country instead.
     fn honest(self, bits: u64) -> Self {
         let fraudulent = FRAUDULENT.iter().any(|(number, _)| *number == self.0);
-        if fraudulent && bits % 64 != 0 { Self(self.0 + HOME_COUNTRIES) } else { self }
+        if fraudulent && !bits.is_multiple_of(64) { Self(self.0 + HOME_COUNTRIES) } else { self }
     }
 
     fn category_index(self) -> usize {

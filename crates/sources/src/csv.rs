@@ -41,8 +41,7 @@ enum State {
 impl Csv {
     pub(crate) fn open(path: &Path, delimiter: u8) -> Result<Self> {
         let lines = Lines::open(path)?;
-        let mut csv =
-            Self { lines, delimiter, header: Vec::new(), first: (0, 0), raw: Vec::new(), cells: Cells::default(), row_line: 0 };
+        let mut csv = Self { lines, delimiter, header: Vec::new(), first: (0, 0), raw: Vec::new(), cells: Cells::default(), row_line: 0 };
         if csv.split_next()? == Outcome::Row {
             csv.header = (0..csv.cells.ends.len()).map(|i| String::from_utf8_lossy(csv.cells.get(i)).trim().to_owned()).collect();
         }

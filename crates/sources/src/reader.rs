@@ -133,8 +133,7 @@ impl Reader {
             return Err(Error::stop(format!("`{id}` is both a column and made from the row"), "leave it out of `columns` or of `id`"));
         }
         // Each field's column by name: given, or its own.
-        let wanted: Vec<&str> =
-            field_names.iter().map(|name| spec.columns.get(*name).map_or(*name, String::as_str)).collect();
+        let wanted: Vec<&str> = field_names.iter().map(|name| spec.columns.get(*name).map_or(*name, String::as_str)).collect();
         let mut source = Source::open(&path, format, spec, &wanted)?;
         let header = source.header();
         let mut fields = Vec::with_capacity(wanted.len());
@@ -163,8 +162,7 @@ impl Reader {
             fields.push(FieldPlan { label, name: field.name.clone(), kind: field.kind.clone(), column: found, is_id });
         }
         let used = |column: usize| fields.iter().any(|f| f.column == Some(column));
-        let unused =
-            header.iter().flatten().enumerate().filter(|(column, _)| !used(*column)).map(|(_, name)| name.clone()).collect();
+        let unused = header.iter().flatten().enumerate().filter(|(column, _)| !used(*column)).map(|(_, name)| name.clone()).collect();
         source.want(&mut fields)?;
         Ok(Self {
             source,

@@ -249,7 +249,8 @@ fn every_format_goes_on_at_any_place() {
         csv += &format!("\"a\n{i}\",{price},2010-12-01\n");
         json += &format!("{{\"Customer ID\":\"{i}\",\"price\":\"{price}\",\"When\":\"2010-12-01\"}}\n");
     }
-    let prices: ArrayRef = Arc::new(StringArray::from_iter_values((0..n).map(|i| if i % 7 == 3 { "bad".to_owned() } else { i.to_string() })));
+    let prices: ArrayRef =
+        Arc::new(StringArray::from_iter_values((0..n).map(|i| if i % 7 == 3 { "bad".to_owned() } else { i.to_string() })));
     let times: ArrayRef = Arc::new(Date32Array::from_iter_values(0..n));
     let mut parquet = parquet_file(vec![("price", prices), ("When", times)], 9);
     parquet.1.columns.remove("customer");
@@ -289,7 +290,10 @@ fn mistakes_of_an_import_are_named_with_the_nearest_name() {
     };
     for (error, expected) in [
         (change(&|s| drop(s.columns.insert("custmer".into(), "price".into()))), "has no field `custmer`\n  hint: did you mean `customer`?"),
-        (change(&|s| drop(s.columns.insert("customer".into(), "CustomerID".into()))), "no column `CustomerID`\n  hint: did you mean `Customer ID`?"),
+        (
+            change(&|s| drop(s.columns.insert("customer".into(), "CustomerID".into()))),
+            "no column `CustomerID`\n  hint: did you mean `Customer ID`?",
+        ),
         (change(&|s| drop(s.columns.insert("customer".into(), "Shop".into()))), "hint: there are Customer ID, price, When"),
         (change(&|s| drop(s.columns.remove("at"))), "field at of stream orders is required, and no column"),
         (change(&|s| s.id = Some("customer".into())), "both a column and made"),

@@ -3,10 +3,8 @@ use super::*;
 #[test]
 fn an_import_is_read_with_its_defaults() {
     let spec = ImportSpec::parse("file: data/a.csv\nstream: orders\ncolumns: {invoice: InvoiceNo}\n").unwrap();
-    let expected = ImportSpec {
-        columns: BTreeMap::from([("invoice".to_owned(), "InvoiceNo".to_owned())]),
-        ..ImportSpec::of("data/a.csv", "orders")
-    };
+    let expected =
+        ImportSpec { columns: BTreeMap::from([("invoice".to_owned(), "InvoiceNo".to_owned())]), ..ImportSpec::of("data/a.csv", "orders") };
     assert_eq!(spec, expected);
     let spec = ImportSpec::parse("file: a\nstream: b\nformat: json-lines\ndates: day-first\nnulls: [nan]\ndelimiter: ;\nid: x").unwrap();
     assert_eq!((spec.format, spec.dates, spec.delimiter), (Some(Format::JsonLines), DateOrder::DayFirst, Some(';')));
@@ -28,7 +26,8 @@ fn mistakes_are_named() {
 
 #[test]
 fn formats_go_by_extension() {
-    for (name, format) in [("a.CSV", Format::Csv), ("a.tsv", Format::Csv), ("a.b.jsonl", Format::JsonLines), ("a.parquet", Format::Parquet)] {
+    for (name, format) in [("a.CSV", Format::Csv), ("a.tsv", Format::Csv), ("a.b.jsonl", Format::JsonLines), ("a.parquet", Format::Parquet)]
+    {
         assert_eq!(Format::of(Path::new(name)).unwrap(), format);
     }
     assert!(Format::of(Path::new("a.xlsx")).unwrap_err().to_string().contains(".xlsx"));
