@@ -4,7 +4,7 @@ use crate::names::RuleScope;
 use crate::{Names, Policy, PolicyList, Rule, RuleInfo, Ruleset};
 use domain::{Action, Text, Type};
 use expr::{Program, SqlError, Template};
-use project::{Diagnostic, Place, Project, RuleSpec, Sql};
+use project::{Diagnostic, Project, RuleSpec, Sql};
 
 impl Ruleset {
     /// Compiles the rules and the policy of a project over these names.
@@ -122,21 +122,12 @@ impl Compiler<'_> {
     /// Mistakes in a piece of SQL, as mistakes in its file.
     fn report(&mut self, sql: &Sql, errors: Vec<SqlError>) {
         for error in errors {
-            let place = place(sql, error.span.start);
+            let place = sql.place_at(error.span.start);
             let file = self.project.files.iter().find(|(path, _)| *path == place.file).and_then(|(_, bytes)| std::str::from_utf8(bytes).ok());
             let excerpt = file.and_then(|text| project::diagnostic::excerpt(text, &place)).unwrap_or_else(|| expr::caret(&sql.text, &error));
             self.mistakes.push(Diagnostic { place, message: error.message, hint: error.hint, excerpt: Some(excerpt) });
         }
     }
-}
-
-/// The place in the file of a byte of a piece of SQL. Its lines are all indented as its first is.
-fn place(sql: &Sql, offset: usize) -> Place {
-    let inside = Place::at(sql.place.file.clone(), &sql.text, offset);
-    if sql.place.line == 0 {
-        return sql.place.clone();
-    }
-    Place { line: sql.place.line + inside.line - 1, column: sql.place.column.max(1) + inside.column - 1, ..inside }
 }
 
 fn sorted(slots: impl Iterator<Item = usize>) -> Vec<usize> {

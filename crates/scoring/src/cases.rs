@@ -3,7 +3,7 @@
 use crate::ids::MemoryIds;
 use crate::plan::Plan;
 use crate::scorer::{Outcome, Outputs, Record, Scorer};
-use domain::{Decision, Result, Value};
+use domain::{Decimal, Decision, Result, Value};
 use features::{Engine, MemoryCold};
 use project::{CaseEvent, FeatureCase, Place, Project, RuleCase, RuleSpec};
 use std::sync::Arc;
@@ -138,6 +138,8 @@ fn equal(value: &Value, expected: &serde_json::Value) -> bool {
     };
     match (value, &expected) {
         (Value::Null, Value::Null) => true,
+        // In seconds, as it is written.
+        (Value::Interval(micros), number) => Value::Decimal(Decimal::new((*micros).into(), 6)) == *number,
         (Value::Timestamp(t), Value::Text(text)) => domain::time::parse(text) == Some(*t),
         (Value::Float(_), _) | (_, Value::Float(_)) => match (value.as_f64(), expected.as_f64()) {
             (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),

@@ -13,40 +13,52 @@ pub struct Known {
     pub sequence: u64,
     /// How many decisions were given before this one: its offset in the decisions topic where that has no gaps.
     pub ordinal: u64,
+    /// The greatest event time there was when it was judged, its own included: how long it is kept goes by this. It grows with the
+    /// sequence, so old entries stand together.
+    pub at: Micros,
 }
 
 /// The memory of transactions. Kept for as long as an event may come and count.
+///
+/// When an entry goes is up to the memory, as long as it is not before its time: the scorer takes what is too old for unknown, whether
+/// it still stands here or not. So decisions do not depend on the memory's housekeeping.
 pub trait Ids: Send {
+    /// What is remembered of an id; too old entries may be among it.
+    ///
     /// # Errors
     /// Stop: the memory cannot be read.
     fn find(&mut self, id: &Hash) -> Result<Option<Known>>;
 
-    fn remember(&mut self, id: Hash, known: Known, event_time: Micros);
+    /// Remembers an id; what was known of it before is replaced.
+    fn remember(&mut self, id: Hash, known: Known);
 
-    /// Nothing before this time will be asked for again.
-    fn forget_before(&mut self, event_time: Micros);
+    /// Entries whose `at` is before this one may go: they count as unknown from now on. The time never goes back.
+    fn forget_before(&mut self, at: Micros);
 }
 
 /// All in memory.
 #[derive(Debug, Default)]
 pub struct MemoryIds {
-    known: FxHashMap<Hash, (Known, Micros)>,
-    /// Looked through for what is too old when it has doubled.
+    known: FxHashMap<Hash, Known>,
+    /// How many were left when it was last looked through for what is too old.
     swept_at: usize,
 }
 
+/// Looking through fewer than this is not worth it.
+const SWEPT_FROM: usize = 1 << 16;
+
 impl Ids for MemoryIds {
     fn find(&mut self, id: &Hash) -> Result<Option<Known>> {
-        Ok(self.known.get(id).map(|(known, _)| *known))
+        Ok(self.known.get(id).copied())
     }
 
-    fn remember(&mut self, id: Hash, known: Known, event_time: Micros) {
-        self.known.insert(id, (known, event_time));
+    fn remember(&mut self, id: Hash, known: Known) {
+        self.known.insert(id, known);
     }
 
-    fn forget_before(&mut self, event_time: Micros) {
-        if self.known.len() > 2 * self.swept_at.max(1 << 16) {
-            self.known.retain(|_, (_, at)| *at >= event_time);
+    fn forget_before(&mut self, at: Micros) {
+        if self.known.len() > 2 * self.swept_at.max(SWEPT_FROM) {
+            self.known.retain(|_, known| known.at >= at);
             self.swept_at = self.known.len();
         }
     }
@@ -66,7 +78,8 @@ pub fn content_hash(row: &[Value], scratch: &mut Vec<u8>) -> Hash {
             Value::Bool(b) => scratch.extend_from_slice(&[1, u8::from(*b)]),
             Value::Int(i) => tagged(scratch, 2, &i.to_le_bytes()),
             Value::Decimal(d) => tagged(scratch, 3, &d.unscaled.to_le_bytes()),
-            Value::Float(f) => tagged(scratch, 4, &f.to_le_bytes()),
+            // Minus zero is zero.
+            Value::Float(f) => tagged(scratch, 4, &(f + 0.0).to_le_bytes()),
             Value::Timestamp(t) => tagged(scratch, 5, &t.to_le_bytes()),
             Value::Interval(i) => tagged(scratch, 6, &i.to_le_bytes()),
             Value::Text(t) => {

@@ -2,7 +2,7 @@
 
 use crate::ids::{Ids, Known, content_hash, id_hash};
 use crate::plan::Plan;
-use domain::{Decimal, Decision, Judged, Micros, Rejection, Result, StreamMode, Text, Value, time};
+use domain::{Decimal, Decision, Error, Judged, Micros, Rejection, Result, StreamMode, Text, Value, time};
 use features::{Engine, Input, Rows};
 use rules::ListState;
 use std::sync::Arc;
@@ -51,6 +51,8 @@ pub struct Counts {
     pub absorbed: u64,
     pub repeated: u64,
     pub rejected: u64,
+    /// Of the decided ones, those judged without features because they came too late.
+    pub too_late: u64,
     /// Fields that no stream declares.
     pub undeclared: u64,
 }
@@ -95,6 +97,27 @@ impl Scorer {
         self.decided
     }
 
+    /// The lists as they are now.
+    pub fn lists(&mut self) -> &mut ListState {
+        &mut self.lists
+    }
+
+    /// Judges with another version of the project from the next record on. `engine` is of that version's features and has seen what this
+    /// one has; `None` goes on with the present engine, where [`Plan::same_features`]. Lists are again as the version's files have them.
+    ///
+    /// # Errors
+    /// Bug: the features differ, and no engine was given.
+    pub fn activate(&mut self, plan: Arc<Plan>, engine: Option<Engine>) -> Result<()> {
+        match engine {
+            Some(engine) => self.engine = engine,
+            None if self.plan.same_features(&plan) => {}
+            None => return Err(Error::bug(format!("project version {} has other features, and no engine for them was given", plan.digest))),
+        }
+        self.lists = plan.lists.clone();
+        self.plan = plan;
+        Ok(())
+    }
+
     /// Judges a batch in its order.
     ///
     /// # Errors
@@ -108,14 +131,7 @@ impl Scorer {
             self.rows.resize_with(batch.len(), Vec::new);
         }
         let mut rows = std::mem::take(&mut self.rows);
-        let decoded = self.decode(&plan, batch, &mut rows, out);
-        let decoded = match decoded {
-            Ok(decoded) => decoded,
-            Err(e) => {
-                self.rows = rows;
-                return Err(e);
-            }
-        };
+        let decoded = self.decode(&plan, batch, &mut rows, out)?;
         let inputs: Vec<Input<'_>> = batch
             .iter()
             .zip(&decoded)
@@ -129,12 +145,7 @@ impl Scorer {
                 Decoded::Settled(_) => None,
             })
             .collect();
-        let applied = self.engine.apply(&inputs, &mut out.features);
-        drop(inputs);
-        if let Err(e) = applied {
-            self.rows = rows;
-            return Err(e);
-        }
+        self.engine.apply(&inputs, &mut out.features)?;
         let mut judged = 0;
         for (record, decoded) in batch.iter().zip(decoded) {
             let outcome = match decoded {
@@ -151,7 +162,10 @@ impl Scorer {
                 }
             };
             match &outcome {
-                Outcome::Decided(_) => out.counts.decided += 1,
+                Outcome::Decided(decision) => {
+                    out.counts.decided += 1;
+                    out.counts.too_late += u64::from(decision.judged == Judged::TooLate);
+                }
                 Outcome::Absorbed => out.counts.absorbed += 1,
                 Outcome::Repeated(_) => out.counts.repeated += 1,
                 Outcome::Rejected(_) => out.counts.rejected += 1,
@@ -196,12 +210,19 @@ impl Scorer {
             }
             if let Some(roles) = &stream.judged {
                 let id_field = &stream.fields[roles.id].name;
-                let Some(id) = row[roles.id].as_text().filter(|id| !id.is_empty()) else {
+                let id = match &row[roles.id] {
+                    Value::Text(text) => id_hash(text),
+                    Value::Null => id_hash(""),
+                    other => id_hash(&other.to_string()),
+                };
+                if row[roles.id].is_null() || row[roles.id].as_text() == Some("") {
                     all.push(reject("missing", id_field, "is empty".into()));
                     continue;
-                };
-                let (id, content) = (id_hash(id), content_hash(row, &mut self.scratch));
-                match self.ids.find(&id)? {
+                }
+                let content = content_hash(row, &mut self.scratch);
+                // What is known goes by the times before this record: with its batch or without, the same.
+                let oldest = greatest[record.stream].map_or(Micros::MIN, |t| t.saturating_sub(plan.features.retention()));
+                match self.ids.find(&id)?.filter(|known| known.at >= oldest) {
                     Some(known) if known.content == content => {
                         all.push(Decoded::Settled(Outcome::Repeated(known)));
                         continue;
@@ -212,7 +233,8 @@ impl Scorer {
                         continue;
                     }
                     None => {
-                        self.ids.remember(id, Known { content, sequence: record.sequence, ordinal: decided }, event_time);
+                        let at = greatest[record.stream].map_or(event_time, |t| t.max(event_time));
+                        self.ids.remember(id, Known { content, sequence: record.sequence, ordinal: decided, at });
                         decided += 1;
                     }
                 }
