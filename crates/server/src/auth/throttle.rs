@@ -55,6 +55,11 @@ impl Throttle {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.failures.lock().len()
+    }
+
     /// The right password makes up for the wrong ones before it.
     pub(crate) fn succeeded(&self, address: IpAddr, name: &str) {
         self.failures.lock().remove(&(network(address), Some(name.to_owned())));

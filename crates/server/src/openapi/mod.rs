@@ -7,7 +7,7 @@ mod transaction;
 
 pub(crate) use failures::{BodyFailures, Failures, Guarded, Overload};
 pub(crate) use shapes::{
-    Action, AlertDocument, AlertPage, BatchEntry, BatchResult, DecisionDocument, HitDocument, PredictionPage, ReasonDocument, Severity, Transaction,
+    Action, AlertDocument, AlertPage, BatchEntry, BatchResult, DecisionDocument, HitDocument, Judged, Mode, PredictionPage, ReasonDocument, Severity, Transaction,
     TransactionBatch, TransactionDocument, TransactionRow,
 };
 
@@ -32,7 +32,7 @@ use utoipa::{Modify, OpenApi};
         routes::transaction, routes::stats,
     ),
     components(schemas(
-        Problem, FieldError, Readiness, PartState, Stats, Role, routes::Health, routes::Login, routes::Token, Action, Severity, DecisionDocument,
+        Problem, FieldError, Readiness, PartState, Stats, Role, routes::Health, routes::Login, routes::Token, Action, Severity, Mode, Judged, DecisionDocument,
         HitDocument, ReasonDocument, AlertDocument, PredictionPage, AlertPage, TransactionDocument, TransactionRow, Transaction, TransactionBatch,
         BatchResult, BatchEntry,
     )),

@@ -15,6 +15,7 @@ pub(crate) enum Action {
     Block,
 }
 
+/// How much an alert matters.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum Severity {
@@ -24,6 +25,7 @@ pub(crate) enum Severity {
     Critical,
 }
 
+/// Whether a rule decides or is only watched.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(crate) enum Mode {
@@ -31,6 +33,7 @@ pub(crate) enum Mode {
     Shadow,
 }
 
+/// Whether a transaction was judged with its features.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub(crate) enum Judged {
@@ -57,19 +60,17 @@ pub(crate) struct DecisionDocument {
     event_time: String,
     #[schema(format = DateTime)]
     taken_at: String,
-    #[schema(inline)]
     decision: Action,
     #[schema(minimum = 0, maximum = 1)]
     score: f64,
     /// Whether it was judged with its features, or came too late for them.
-    #[schema(inline)]
     judged: Judged,
     /// Every rule that hit.
     hits: Vec<HitDocument>,
     /// The weightiest first.
     reasons: Vec<ReasonDocument>,
     /// The fields and features that the hits speak of: pairs of name and value.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<Value>>)]
     values: serde_json::Value,
     /// Where the transaction stands in the log.
     topic: String,
@@ -86,12 +87,9 @@ pub(crate) struct DecisionDocument {
 #[schema(as = RuleHit)]
 pub(crate) struct HitDocument {
     rule: String,
-    #[schema(inline)]
     action: Action,
-    #[schema(inline)]
     severity: Severity,
     /// A shadow rule is recorded and does not decide.
-    #[schema(inline)]
     mode: Mode,
     message: String,
 }
@@ -116,9 +114,7 @@ pub(crate) struct AlertDocument {
     /// The rule.
     alert_type: String,
     alert_message: String,
-    #[schema(inline)]
     severity: Severity,
-    #[schema(inline)]
     decision: Action,
     #[schema(minimum = 0, maximum = 1)]
     score: f64,
@@ -184,7 +180,8 @@ impl PartialSchema for Transaction {
 impl ToSchema for Transaction {}
 
 /// Several transactions.
-#[derive(ToSchema)]
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct TransactionBatch {
     /// Each should be a Transaction; one that is not gets a problem at its place, and the others are judged.
     #[schema(min_items = 1, max_items = 1000, value_type = Vec<Value>)]
