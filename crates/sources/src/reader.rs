@@ -99,6 +99,8 @@ struct FieldPlan {
     column: Option<usize>,
     /// Whether it becomes the row's id where the source has nothing.
     is_id: bool,
+    /// Whether its texts lose a `.0`.
+    whole: bool,
 }
 
 /// What a source found.
@@ -124,7 +126,7 @@ impl Reader {
         let path = PathBuf::from(&spec.file);
         let format = spec.format.map_or_else(|| Format::of(&path), Ok)?;
         let field_names: Vec<&str> = stream.fields.iter().map(|f| f.name.as_str()).collect();
-        for name in spec.columns.keys().chain(&spec.id) {
+        for name in spec.columns.keys().chain(&spec.id).chain(&spec.whole_numbers) {
             if !field_names.contains(&name.as_str()) {
                 return Err(unknown(&format!("stream {} has no field `{name}`", stream.name), name, &field_names));
             }
@@ -149,6 +151,12 @@ impl Reader {
                 let names: Vec<&str> = header.iter().map(String::as_str).collect();
                 return Err(unknown(&format!("{} has no column `{column}`", path.display()), column, &names));
             }
+            if header.iter().flatten().filter(|name| name == column).count() > 1 {
+                return Err(Error::stop(
+                    format!("{} has two columns `{column}`", path.display()),
+                    "rename one of them, so that it is clear which is meant",
+                ));
+            }
             let is_id = made || (spec.id.is_none() && stream.judged.as_ref().is_some_and(|roles| roles.id == slot));
             if found.is_none() && field.required && !is_id {
                 return Err(Error::stop(
@@ -159,7 +167,8 @@ impl Reader {
             let mut label = Vec::new();
             quote(&field.name, &mut label);
             label.push(b':');
-            fields.push(FieldPlan { label, name: field.name.clone(), kind: field.kind.clone(), column: found, is_id });
+            let whole = spec.whole_numbers.iter().any(|name| *name == field.name);
+            fields.push(FieldPlan { label, name: field.name.clone(), kind: field.kind.clone(), column: found, is_id, whole });
         }
         let used = |column: usize| fields.iter().any(|f| f.column == Some(column));
         let unused = header.iter().flatten().enumerate().filter(|(column, _)| !used(*column)).map(|(_, name)| name.clone()).collect();
@@ -287,6 +296,7 @@ impl Reader {
         for field in &self.fields {
             let cell = match field.column.map_or(Cell::Null, |column| self.source.cell(column)) {
                 Cell::Text(text) if self.nulls.iter().any(|null| null == text) => Cell::Null,
+                Cell::Text(text) if field.whole => Cell::Number(text),
                 cell => cell,
             };
             let before = json.len();

@@ -35,6 +35,10 @@ pub struct ImportSpec {
     /// Texts that mean null, beside the empty cell of a CSV.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nulls: Vec<String>,
+    /// Fields whose texts lose a `.0`: ids that a tool which knows only floats wrote into a CSV as 17850.0. Parquet and JSON say
+    /// themselves that a value is a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub whole_numbers: Vec<String>,
     /// Whether `3/4/2011` is in March or in April.
     #[serde(default)]
     pub dates: DateOrder,
@@ -95,7 +99,7 @@ impl ImportSpec {
         let spec: Self = serde_saphyr::from_str(yaml).map_err(|e| {
             Error::stop(
                 format!("not a valid import: {e}"),
-                "an import has file, stream and, as needed, columns, id, format, nulls, dates, delimiter, description",
+                "an import has file, stream and, as needed, columns, id, format, nulls, whole_numbers, dates, delimiter, description",
             )
         })?;
         if let Some(delimiter) = spec.delimiter.filter(|d| !d.is_ascii() || matches!(d, '"' | '\n' | '\r')) {

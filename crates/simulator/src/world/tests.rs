@@ -154,6 +154,18 @@ fn the_fraud_rate_holds_closely_at_every_rate() {
 }
 
 #[test]
+fn small_batches_have_their_share_of_fraud_too() {
+    let fraud = |seed| {
+        let mut world = World::new(WorldConfig { seed, rate: 10.0, fraud_rate: 0.05, ..config() }).unwrap();
+        world.payments(50).for_each(drop);
+        world.totals().fraud
+    };
+    let all: Vec<u64> = (0..40).map(fraud).collect();
+    assert!(all.iter().all(|fraud| (1..=5).contains(fraud)), "{all:?}");
+    assert!((70..=130).contains(&all.iter().sum::<u64>()), "{all:?}");
+}
+
+#[test]
 fn both_scenarios_look_as_they_should() {
     let mut world = World::new(WorldConfig { fraud_rate: 0.1, clicks: false, ..config() }).unwrap();
     let mut payments = HashMap::new();

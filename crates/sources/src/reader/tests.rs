@@ -135,6 +135,25 @@ fn texts_can_mean_null() {
 }
 
 #[test]
+fn ids_that_were_floats_lose_their_point_where_the_import_says_so() {
+    let (_dir, mut spec) = file("o.csv", b"Customer ID,price,When\n17850.0,1,2010-12-01\nA1.5,1,2010-12-01\n");
+    let customers = |spec: &ImportSpec| -> Vec<String> {
+        let mut reader = Reader::open(spec, &stream()).unwrap();
+        rows(&mut reader).iter().map(|r| r.split('"').nth(7).unwrap().to_owned()).collect()
+    };
+    assert_eq!(customers(&spec), ["17850.0", "A1.5"]);
+    spec.whole_numbers = vec!["customer".into()];
+    assert_eq!(customers(&spec), ["17850", "A1.5"]);
+}
+
+#[test]
+fn a_reader_can_move_to_a_thread_of_its_own() {
+    let (_dir, spec) = file("o.csv", CSV.as_bytes());
+    let reader = Reader::open(&spec, &stream()).unwrap();
+    assert_eq!(std::thread::spawn(move || reader.count()).join().unwrap(), 6);
+}
+
+#[test]
 fn lines_of_json_keep_their_digits() {
     let text = concat!(
         r#"{"When":"2010-12-01T08:26:00+01:00","price":2.50,"Customer ID":17850.0,"count":"6","more":{"x":1}}"#,
@@ -288,6 +307,9 @@ fn mistakes_of_an_import_are_named_with_the_nearest_name() {
         assert_eq!(error.kind, domain::Kind::Stop);
         error.to_string()
     };
+    let (_dir, twice) = file("o.csv", b"Customer ID,price,When,price\n");
+    let error = Reader::open(&twice, &stream()).err().unwrap().to_string();
+    assert!(error.contains("two columns `price`"), "{error}");
     for (error, expected) in [
         (change(&|s| drop(s.columns.insert("custmer".into(), "price".into()))), "has no field `custmer`\n  hint: did you mean `customer`?"),
         (

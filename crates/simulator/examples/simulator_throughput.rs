@@ -1,5 +1,5 @@
 //! How fast a world runs on one core, and how closely a million payments hold the fraud rate:
-//! `cargo run --release -p simulator --example throughput`.
+//! `cargo run --release -p simulator --example simulator_throughput`.
 
 use simulator::{World, WorldConfig};
 use std::io::Write as _;

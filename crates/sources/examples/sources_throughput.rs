@@ -1,5 +1,5 @@
 //! How many rows a second a file gives on one core:
-//! `cargo run --release -p sources --example throughput -- PROJECT_FOLDER IMPORT [FILE]`.
+//! `cargo run --release -p sources --example sources_throughput -- PROJECT_FOLDER IMPORT [FILE]`.
 
 use sources::{ImportSpec, Reader, Row};
 use std::io::Write as _;
