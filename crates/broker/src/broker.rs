@@ -15,9 +15,7 @@ use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
 use crate::files::replace_file;
 use crate::journal::Journal;
-use crate::log::{
-    self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks,
-};
+use crate::log::{self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks};
 use crate::records::Batch;
 use crate::server;
 use crate::topics::{Topic, Topics};
@@ -115,9 +113,8 @@ impl Broker {
         std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
         let lock_path = dir.join("lock");
         let lock = File::create(&lock_path).map_err(|e| Error::io("open", &lock_path, e))?;
-        lock.try_lock().map_err(|e| {
-            Error::io("lock", &lock_path, std::io::Error::other(format!("another process uses this folder ({e})")))
-        })?;
+        lock.try_lock()
+            .map_err(|e| Error::io("lock", &lock_path, std::io::Error::other(format!("another process uses this folder ({e})"))))?;
         let id_path = dir.join("cluster-id");
         let cluster_id = match std::fs::read_to_string(&id_path) {
             Ok(id) => id.trim().to_string(),
@@ -130,12 +127,8 @@ impl Broker {
         };
         let syncer = Syncer::new(config.limits.sync_threads);
         let topics = Topics::open(config.clone(), syncer.clone())?;
-        let options = PartitionOptions {
-            sync: config.sync,
-            segment_bytes: config.segment_bytes,
-            segment_ms: u64::MAX,
-            max_batch_bytes: usize::MAX,
-        };
+        let options =
+            PartitionOptions { sync: config.sync, segment_bytes: config.segment_bytes, segment_ms: u64::MAX, max_batch_bytes: usize::MAX };
         let (files, state_dir) = (config.files.clone(), dir.join("state"));
         let state = Partition::open("state".into(), 0, state_dir, files, options, syncer.clone())?;
         let journal = Arc::new(Journal::open(state.clone())?);
@@ -223,11 +216,7 @@ impl Broker {
     /// inputs that were read with [`Isolation::Appended`]. If a sync fails, every partition of the group fails.
     /// After a crash the partitions of a group may have kept different ends, and it is for their owner to
     /// [`Broker::truncate`] them to a common one before listening.
-    pub fn append_group(
-        &self,
-        batches: Vec<(TopicPartition, Batch)>,
-        after: &[(TopicPartition, i64)],
-    ) -> Result<GroupAppended> {
+    pub fn append_group(&self, batches: Vec<(TopicPartition, Batch)>, after: &[(TopicPartition, i64)]) -> Result<GroupAppended> {
         let mut parts: Vec<GroupPart> = Vec::new();
         let mut places = Vec::with_capacity(batches.len());
         for (at, batch) in batches {
@@ -242,10 +231,7 @@ impl Broker {
             places.push((place, parts[place].batches.len()));
             parts[place].batches.push(batch);
         }
-        let after = after
-            .iter()
-            .map(|(at, offset)| Ok((self.partition(&at.topic, at.partition)?, *offset)))
-            .collect::<Result<Vec<_>>>()?;
+        let after = after.iter().map(|(at, offset)| Ok((self.partition(&at.topic, at.partition)?, *offset))).collect::<Result<Vec<_>>>()?;
         let (offsets, durable) = log::append_group(&parts, &after)?;
         let base_offsets = places.into_iter().map(|(part, batch)| offsets[part][batch]).collect();
         Ok(GroupAppended { base_offsets, durable })
@@ -253,44 +239,25 @@ impl Broker {
 
     /// Reads whole batches from the one that holds `offset` on, about `max_bytes` of them but at least one if there
     /// is one. Never waits. An offset before the log's start or after its end is [`Error::OffsetOutOfRange`].
-    pub fn read(
-        &self,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-        max_bytes: usize,
-        isolation: Isolation,
-    ) -> Result<Fetched> {
+    pub fn read(&self, topic: &str, partition: i32, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<Fetched> {
         self.partition(topic, partition)?.read(offset, max_bytes, isolation)
     }
 
     /// The first record at or after a time (milliseconds since 1970 UTC): its offset and timestamp.
-    pub fn offset_for_timestamp(
-        &self,
-        topic: &str,
-        partition: i32,
-        timestamp: i64,
-        isolation: Isolation,
-    ) -> Result<Option<(i64, i64)>> {
+    pub fn offset_for_timestamp(&self, topic: &str, partition: i32, timestamp: i64, isolation: Isolation) -> Result<Option<(i64, i64)>> {
         self.partition(topic, partition)?.offset_for_timestamp(timestamp, isolation)
     }
 
     /// Registers for news of some partitions: of durable records, or with [`Isolation::Appended`] of all. Keep it
     /// over many polls.
     pub fn subscribe(&self, partitions: &[TopicPartition], isolation: Isolation) -> Result<Subscription> {
-        let partitions =
-            partitions.iter().map(|at| self.partition(&at.topic, at.partition)).collect::<Result<Vec<_>>>()?;
+        let partitions = partitions.iter().map(|at| self.partition(&at.topic, at.partition)).collect::<Result<Vec<_>>>()?;
         Ok(Subscription::new(partitions, isolation))
     }
 
     /// Blocks the thread until one of the partitions has records at or after its offset, or `timeout` has passed;
     /// tells whether there are.
-    pub fn wait_for_data(
-        &self,
-        positions: &[(TopicPartition, i64)],
-        isolation: Isolation,
-        timeout: Duration,
-    ) -> Result<bool> {
+    pub fn wait_for_data(&self, positions: &[(TopicPartition, i64)], isolation: Isolation, timeout: Duration) -> Result<bool> {
         let until = Instant::now() + timeout;
         let partitions: Vec<_> = positions.iter().map(|(at, _)| at.clone()).collect();
         let subscription = self.subscribe(&partitions, isolation)?;
@@ -374,5 +341,20 @@ async fn housekeeping(broker: Broker) {
         if let Ok(Err(error)) = done.await {
             tracing::warn!(%error, "cannot compact the broker's state");
         }
+    }
+}
+
+#[cfg(test)]
+impl Broker {
+    pub(crate) fn state_bytes(&self) -> u64 {
+        self.shared.state.bytes()
+    }
+
+    pub(crate) fn compact_state(&self) -> Result<()> {
+        self.shared.journal.compact()
+    }
+
+    pub(crate) async fn flush_state(&self) {
+        self.shared.state.sync_soon().unwrap().await.unwrap();
     }
 }

@@ -66,8 +66,7 @@ impl Topics {
             std::fs::create_dir_all(path).map_err(|e| Error::io("create", path, e))?;
         }
         sync_dir(&broker.dir).map_err(|e| Error::io("sync", &broker.dir, e))?;
-        let topics =
-            Topics { dir: dir.clone(), scratch, broker, syncer, known: RwLock::default(), changing: Mutex::default() };
+        let topics = Topics { dir: dir.clone(), scratch, broker, syncer, known: RwLock::default(), changing: Mutex::default() };
         for entry in std::fs::read_dir(&dir).map_err(|e| Error::io("read", &dir, e))? {
             let path = entry.map_err(|e| Error::io("read", &dir, e))?.path();
             if path.is_dir() {

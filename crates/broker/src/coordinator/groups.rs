@@ -84,11 +84,7 @@ impl Groups {
         joining.await.unwrap_or_else(|_| Join::refused(ResponseError::CoordinatorNotAvailable, ""))
     }
 
-    fn with_group<T>(
-        &self,
-        group: &str,
-        act: impl FnOnce(&mut Group, Instant) -> Result<T, ResponseError>,
-    ) -> Result<T, ResponseError> {
+    fn with_group<T>(&self, group: &str, act: impl FnOnce(&mut Group, Instant) -> Result<T, ResponseError>) -> Result<T, ResponseError> {
         if group.is_empty() {
             return Err(ResponseError::InvalidGroupId);
         }
@@ -114,9 +110,7 @@ impl Groups {
 
     /// A sign of life.
     pub(crate) fn heartbeat(&self, member: MemberId<'_>) -> Result<(), ResponseError> {
-        self.with_group(member.group, |group, now| {
-            group.heartbeat(member.member, member.instance, member.generation, now)
-        })
+        self.with_group(member.group, |group, now| group.heartbeat(member.member, member.instance, member.generation, now))
     }
 
     /// A member leaves.
@@ -130,9 +124,7 @@ impl Groups {
         if !member.group.is_empty() && outside && !self.groups.lock().contains_key(member.group) {
             return Ok(());
         }
-        self.with_group(member.group, |group, now| {
-            group.may_commit(member.member, member.instance, member.generation, now)
-        })
+        self.with_group(member.group, |group, now| group.may_commit(member.member, member.instance, member.generation, now))
     }
 
     /// Describes a group that has members.

@@ -150,13 +150,7 @@ impl Group {
     }
 
     /// A member joins; the answer may come later. `new_id` is used if the member has none yet.
-    pub(super) fn join(
-        &mut self,
-        request: JoinRequest,
-        new_id: String,
-        initial_delay: Duration,
-        now: Instant,
-    ) -> oneshot::Receiver<Join> {
+    pub(super) fn join(&mut self, request: JoinRequest, new_id: String, initial_delay: Duration, now: Instant) -> oneshot::Receiver<Join> {
         let (answer, receiver) = oneshot::channel();
         let refuse = |answer: oneshot::Sender<Join>, error, id: &str| {
             let _ = answer.send(Join::refused(error, id));
@@ -220,9 +214,7 @@ impl Group {
         }
         let others: Vec<&Member> = others.collect();
         self.protocol_type == request.protocol_type
-            && request.protocols.iter().any(|(name, _)| {
-                others.iter().all(|member| member.protocols.iter().any(|(other, _)| other == name))
-            })
+            && request.protocols.iter().any(|(name, _)| others.iter().all(|member| member.protocols.iter().any(|(other, _)| other == name)))
     }
 
     fn member_of_instance(&self, instance: &str) -> Option<String> {
@@ -240,14 +232,7 @@ impl Group {
         if self.members.contains_key(id) { Ok(()) } else { Err(ResponseError::UnknownMemberId) }
     }
 
-    fn add(
-        &mut self,
-        id: String,
-        request: JoinRequest,
-        answer: oneshot::Sender<Join>,
-        initial_delay: Duration,
-        now: Instant,
-    ) {
+    fn add(&mut self, id: String, request: JoinRequest, answer: oneshot::Sender<Join>, initial_delay: Duration, now: Instant) {
         if self.members.is_empty() {
             self.protocol_type = request.protocol_type.clone();
         }
@@ -308,9 +293,7 @@ impl Group {
     /// The answer to a join in the present generation.
     fn joined(&self, id: &str) -> Join {
         let members = if self.leader == id {
-            let entry = |(id, member): (&String, &Member)| {
-                (id.clone(), member.instance_id.clone(), member.metadata(&self.protocol))
-            };
+            let entry = |(id, member): (&String, &Member)| (id.clone(), member.instance_id.clone(), member.metadata(&self.protocol));
             self.members.iter().map(entry).collect()
         } else {
             Vec::new()
@@ -393,12 +376,7 @@ impl Group {
     }
 
     /// Checks that a call comes from a member of the present generation.
-    pub(super) fn check_generation(
-        &self,
-        id: &str,
-        instance: Option<&str>,
-        generation: i32,
-    ) -> Result<(), ResponseError> {
+    pub(super) fn check_generation(&self, id: &str, instance: Option<&str>, generation: i32) -> Result<(), ResponseError> {
         self.check_member(id, instance)?;
         if generation == self.generation { Ok(()) } else { Err(ResponseError::IllegalGeneration) }
     }
@@ -414,9 +392,7 @@ impl Group {
         now: Instant,
     ) -> Result<oneshot::Receiver<Sync>, ResponseError> {
         self.check_generation(id, instance, generation)?;
-        if protocol.0.is_some_and(|kind| kind != self.protocol_type)
-            || protocol.1.is_some_and(|name| name != self.protocol)
-        {
+        if protocol.0.is_some_and(|kind| kind != self.protocol_type) || protocol.1.is_some_and(|name| name != self.protocol) {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
         let is_leader = self.leader == id;
@@ -457,13 +433,7 @@ impl Group {
     }
 
     /// A sign of life.
-    pub(super) fn heartbeat(
-        &mut self,
-        id: &str,
-        instance: Option<&str>,
-        generation: i32,
-        now: Instant,
-    ) -> Result<(), ResponseError> {
+    pub(super) fn heartbeat(&mut self, id: &str, instance: Option<&str>, generation: i32, now: Instant) -> Result<(), ResponseError> {
         self.check_generation(id, instance, generation)?;
         if let Some(member) = self.members.get_mut(id) {
             member.touch(now);
@@ -473,13 +443,7 @@ impl Group {
 
     /// Whether offsets may be committed: by a member of the present generation, or by anyone outside the group
     /// protocol while the group is empty.
-    pub(super) fn may_commit(
-        &mut self,
-        id: &str,
-        instance: Option<&str>,
-        generation: i32,
-        now: Instant,
-    ) -> Result<(), ResponseError> {
+    pub(super) fn may_commit(&mut self, id: &str, instance: Option<&str>, generation: i32, now: Instant) -> Result<(), ResponseError> {
         if generation < 0 && self.phase == Phase::Empty {
             return Ok(());
         }
@@ -491,13 +455,7 @@ impl Group {
     }
 
     /// A member leaves of its own will.
-    pub(super) fn leave(
-        &mut self,
-        id: &str,
-        instance: Option<&str>,
-        initial_delay: Duration,
-        now: Instant,
-    ) -> Result<(), ResponseError> {
+    pub(super) fn leave(&mut self, id: &str, instance: Option<&str>, initial_delay: Duration, now: Instant) -> Result<(), ResponseError> {
         if self.pending.remove(id).is_some() {
             self.complete_if_due(now);
             return Ok(());

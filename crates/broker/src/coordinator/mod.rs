@@ -4,9 +4,9 @@
 mod groups;
 mod members;
 mod offsets;
-mod transactions;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::log::Durable;
 
 pub(crate) use groups::{GroupInfo, Groups, JoinRequest, MemberId};
 pub(crate) use offsets::{CommittedOffset, OffsetKey, Offsets};
-pub(crate) use transactions::{Transactions, TransactionCall};
+pub(crate) use transactions::{TransactionCall, Transactions};
 
 /// How often timeouts are looked at.
 const TICK: Duration = Duration::from_millis(20);

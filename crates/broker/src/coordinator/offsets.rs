@@ -44,11 +44,7 @@ impl Offsets {
     }
 
     /// Commits offsets, together with `others` as one durable step.
-    pub(crate) fn commit(
-        &self,
-        offsets: Vec<(OffsetKey, CommittedOffset)>,
-        others: Vec<Change>,
-    ) -> Result<Durable> {
+    pub(crate) fn commit(&self, offsets: Vec<(OffsetKey, CommittedOffset)>, others: Vec<Change>) -> Result<Durable> {
         let mut changes = others;
         for (key, offset) in &offsets {
             changes.push(change(&JournalKey::Offset(key.clone()), Some(offset))?);

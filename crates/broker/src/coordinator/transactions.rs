@@ -137,12 +137,7 @@ impl Transactions {
 
     /// The producer id and a new epoch for a transactional id; whoever had the old epoch is fenced off, and its
     /// open transaction is aborted. `current` is the producer's own id and epoch, if it has any.
-    pub(crate) async fn init(
-        broker: &Broker,
-        id: &str,
-        timeout: Duration,
-        current: Option<(i64, i16)>,
-    ) -> Answer<(i64, i16)> {
+    pub(crate) async fn init(broker: &Broker, id: &str, timeout: Duration, current: Option<(i64, i16)>) -> Answer<(i64, i16)> {
         let transactions = &broker.shared.coordinator.transactions;
         if id.is_empty() {
             return Err(ResponseError::InvalidRequest);
@@ -239,11 +234,7 @@ impl Transactions {
     }
 
     /// Takes partitions into the transaction, beginning it if need be.
-    pub(crate) async fn add_partitions(
-        &self,
-        call: TransactionCall<'_>,
-        partitions: Vec<(String, i32)>,
-    ) -> Answer<()> {
+    pub(crate) async fn add_partitions(&self, call: TransactionCall<'_>, partitions: Vec<(String, i32)>) -> Answer<()> {
         self.change(call, |transaction| {
             transaction.begin();
             transaction.partitions.extend(partitions);
@@ -289,14 +280,7 @@ impl Transactions {
     }
 
     /// Whether a producer may append to a partition now.
-    pub(super) fn check_append(
-        &self,
-        id: &str,
-        producer_id: i64,
-        epoch: i16,
-        topic: &str,
-        partition: i32,
-    ) -> Result<()> {
+    pub(super) fn check_append(&self, id: &str, producer_id: i64, epoch: i16, topic: &str, partition: i32) -> Result<()> {
         let state = self.state.lock();
         let transaction = state.known.get(id).filter(|transaction| transaction.producer_id == producer_id);
         let Some(transaction) = transaction else {

@@ -2,7 +2,9 @@
 //! groups by a small pool of threads, and read by anyone up to the watermark its isolation allows.
 
 mod commit;
+mod group;
 mod listener;
+mod maintenance;
 mod partition;
 mod producers;
 mod read;
@@ -14,10 +16,11 @@ mod syncer;
 mod tests;
 
 pub use commit::Durable;
+pub(crate) use group::{GroupPart, append_group};
 pub use listener::Subscription;
-pub(crate) use partition::{GroupPart, LEADER_EPOCH, Origin, Partition, PartitionAppend, PartitionOptions, append_group};
-pub(crate) use read::RawFetch;
+pub(crate) use partition::{LEADER_EPOCH, Origin, Partition, PartitionAppend, PartitionOptions};
 pub use producers::AbortedTransaction;
+pub(crate) use read::RawFetch;
 pub use read::{Fetched, Isolation, Watermarks};
 pub(crate) use segment::now_ms;
 pub(crate) use syncer::Syncer;

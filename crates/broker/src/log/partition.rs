@@ -12,16 +12,14 @@ use super::commit::{Commit, Durable};
 use super::listener::Listener;
 use super::producers::{AbortedTransaction, Checked, Producers};
 use super::read::Watermarks;
-use super::recovery::{self, LOG_START_FILE};
+use super::recovery;
 use super::segment::{Segment, now_ms};
 use super::sidecar;
 use super::syncer::Syncer;
 use crate::error::{Error, Result};
-use crate::files::{Files, replace_file, sync_dir};
+use crate::files::{Files, sync_dir};
 use crate::records::{Batch, BatchHeader, PREFIX_BYTES, control_batch};
 
-/// Producers are forgotten after this long without an append.
-const PRODUCER_EXPIRY_MS: u64 = 7 * 24 * 3600 * 1000;
 /// The one leader epoch there is: a single node never changes leaders.
 pub(crate) const LEADER_EPOCH: i32 = 0;
 
@@ -58,10 +56,10 @@ pub(crate) struct PartitionAppend {
 pub(crate) struct Partition {
     pub(crate) topic: Arc<str>,
     pub(crate) number: i32,
-    dir: PathBuf,
-    files: Arc<dyn Files>,
-    options: PartitionOptions,
-    syncer: Arc<Syncer>,
+    pub(super) dir: PathBuf,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) options: PartitionOptions,
+    pub(super) syncer: Arc<Syncer>,
     pub(super) inner: Mutex<Inner>,
     listeners: Mutex<Vec<Weak<Listener>>>,
 }
@@ -71,25 +69,25 @@ pub(crate) struct Partition {
 pub(super) struct Inner {
     /// At least one; the last is appended to.
     pub(super) segments: VecDeque<Arc<Segment>>,
-    log_start: i64,
-    log_end: i64,
+    pub(super) log_start: i64,
+    pub(super) log_end: i64,
     /// Everything before is on disk.
-    synced: i64,
+    pub(super) synced: i64,
     high_watermark: i64,
     /// First offsets of group appends whose other partitions are not on disk yet, by commit.
-    holds: BTreeMap<u64, i64>,
+    pub(super) holds: BTreeMap<u64, i64>,
     /// Commits that wait for this partition, by the offset after their last record.
     pending: VecDeque<(i64, Arc<Commit>)>,
-    producers: Producers,
+    pub(super) producers: Producers,
     /// Closed segments that are still to be synced, with the producers at their end.
-    unsealed: Vec<(Arc<Segment>, Producers)>,
+    pub(super) unsealed: Vec<(Arc<Segment>, Producers)>,
     /// A segment was created since the folder was synced.
     dir_changed: bool,
     /// Queued at the syncer, or being synced.
-    scheduled: bool,
-    failed: Option<String>,
+    pub(super) scheduled: bool,
+    pub(super) failed: Option<String>,
     /// Offsets below which named readers of our own have read everything.
-    floors: BTreeMap<String, i64>,
+    pub(super) floors: BTreeMap<String, i64>,
 }
 
 impl Inner {
@@ -126,12 +124,12 @@ impl Inner {
         self.segments[at.saturating_sub(1)].clone()
     }
 
-    fn active(&self) -> &Arc<Segment> {
+    pub(super) fn active(&self) -> &Arc<Segment> {
         self.segments.back().expect("a log has at least one segment")
     }
 
     /// Raises the high watermark as far as the disk and the held groups allow; tells whether it rose.
-    fn raise(&mut self) -> bool {
+    pub(super) fn raise(&mut self) -> bool {
         let held = self.holds.values().min().copied().unwrap_or(i64::MAX);
         let to = self.synced.min(held);
         let rises = to > self.high_watermark;
@@ -153,16 +151,7 @@ impl Partition {
         syncer: Arc<Syncer>,
     ) -> Result<Arc<Partition>> {
         let inner = recovery::recover(&*files, &dir)?;
-        Ok(Arc::new(Partition {
-            topic,
-            number,
-            dir,
-            files,
-            options,
-            syncer,
-            inner: Mutex::new(inner),
-            listeners: Mutex::default(),
-        }))
+        Ok(Arc::new(Partition { topic, number, dir, files, options, syncer, inner: Mutex::new(inner), listeners: Mutex::default() }))
     }
 
     pub(crate) fn watermarks(&self) -> Watermarks {
@@ -226,16 +215,14 @@ impl Partition {
         Ok(durable)
     }
 
-    fn check_alive(&self, inner: &Inner) -> Result<()> {
+    pub(super) fn check_alive(&self, inner: &Inner) -> Result<()> {
         match &inner.failed {
-            Some(cause) => {
-                Err(Error::PartitionFailed { partition: format!("{}/{}", self.topic, self.number), cause: cause.clone() })
-            }
+            Some(cause) => Err(Error::PartitionFailed { partition: format!("{}/{}", self.topic, self.number), cause: cause.clone() }),
             None => Ok(()),
         }
     }
 
-    fn check(&self, inner: &Inner, batch: &Batch, origin: Origin) -> Result<()> {
+    pub(super) fn check(&self, inner: &Inner, batch: &Batch, origin: Origin) -> Result<()> {
         self.check_alive(inner)?;
         let (header, limit) = (batch.header(), self.options.max_batch_bytes);
         if batch.bytes().len() > limit {
@@ -258,7 +245,7 @@ impl Partition {
 
     /// Writes the batches behind the log's end without making them part of it; takes the bytes back on failure.
     /// Returns the headers as they would be.
-    fn stage(&self, inner: &mut Inner, batches: &[Batch]) -> Result<Vec<BatchHeader>> {
+    pub(super) fn stage(&self, inner: &mut Inner, batches: &[Batch]) -> Result<Vec<BatchHeader>> {
         let bytes: u64 = batches.iter().map(|batch| batch.bytes().len() as u64).sum();
         self.roll_if_due(inner, bytes)?;
         let mut next = inner.log_end;
@@ -297,7 +284,7 @@ impl Partition {
     }
 
     /// Takes back what was staged.
-    fn unstage(&self, inner: &mut Inner) {
+    pub(super) fn unstage(&self, inner: &mut Inner) {
         let segment = inner.active().clone();
         let size = segment.size();
         if let Err(cause) = segment.file.truncate(size) {
@@ -307,7 +294,7 @@ impl Partition {
     }
 
     /// Makes staged data batches part of the log.
-    fn apply(&self, inner: &mut Inner, staged: &[BatchHeader]) {
+    pub(super) fn apply(&self, inner: &mut Inner, staged: &[BatchHeader]) {
         let now = now_ms();
         let segment = inner.active().clone();
         let mut extent = segment.extent.lock();
@@ -321,12 +308,7 @@ impl Partition {
     }
 
     /// Ends an append of one partition: registers for the sync, lets go of the lock, wakes readers.
-    fn finish(
-        self: &Arc<Self>,
-        mut inner: MutexGuard<'_, Inner>,
-        base_offset: i64,
-        last_offset: i64,
-    ) -> Result<PartitionAppend> {
+    fn finish(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, base_offset: i64, last_offset: i64) -> Result<PartitionAppend> {
         let durable = if self.options.sync {
             let (commit, durable) = Commit::new(1, Vec::new());
             enqueue(&mut inner, last_offset + 1, commit);
@@ -347,7 +329,7 @@ impl Partition {
 
     /// Whether the caller is to submit the partition to the syncer. Without durable appends only closed segments
     /// are synced.
-    fn schedule(&self, inner: &mut Inner) -> bool {
+    pub(super) fn schedule(&self, inner: &mut Inner) -> bool {
         let due = self.options.sync || !inner.unsealed.is_empty();
         due && !std::mem::replace(&mut inner.scheduled, true)
     }
@@ -378,7 +360,7 @@ impl Partition {
     }
 
     /// Closes the active segment and starts the next.
-    fn roll(&self, inner: &mut Inner) -> Result<()> {
+    pub(super) fn roll(&self, inner: &mut Inner) -> Result<()> {
         let active = inner.active().clone();
         if active.size() == 0 {
             return Ok(());
@@ -481,7 +463,7 @@ impl Partition {
         self.listeners.lock().retain(|other| !std::ptr::eq(other.as_ptr(), Arc::as_ptr(listener)));
     }
 
-    fn wake(&self, rises: bool) {
+    pub(super) fn wake(&self, rises: bool) {
         for listener in self.listeners.lock().iter().filter_map(Weak::upgrade) {
             if rises || listener.on_append {
                 listener.wake();
@@ -495,152 +477,6 @@ impl Partition {
         }
     }
 
-    /// Removes all records from `end_offset` on. Only while nobody else uses the partition.
-    pub(crate) fn truncate(&self, end_offset: i64) -> Result<()> {
-        let mut inner = self.inner.lock();
-        self.check_alive(&inner)?;
-        let watermarks = inner.watermarks();
-        if end_offset >= watermarks.log_end {
-            return Ok(());
-        }
-        if end_offset < watermarks.log_start {
-            return Err(Error::OffsetOutOfRange {
-                offset: end_offset,
-                log_start: watermarks.log_start,
-                log_end: watermarks.log_end,
-            });
-        }
-        let segment = inner.segment_of(end_offset);
-        let mut size = 0;
-        let mut straddles = None;
-        segment.scan(false, |header, _| {
-            if header.last_offset() < end_offset {
-                size += header.total_bytes() as u64;
-            } else if header.base_offset < end_offset {
-                straddles = Some((header.base_offset, header.last_offset()));
-            }
-            Ok(())
-        })?;
-        if let Some((first, last)) = straddles {
-            return Err(Error::InvalidArgument(format!(
-                "cannot cut {}/{} at {end_offset}, inside the batch {first}..={last}",
-                self.topic, self.number
-            )));
-        }
-        // From the end backwards, so that a crash in between leaves a log without a gap.
-        while let Some(last) = inner.segments.back().filter(|last| last.base_offset > segment.base_offset).cloned() {
-            std::fs::remove_file(&last.path).map_err(|e| Error::io("remove", &last.path, e))?;
-            sidecar::remove(&last.path);
-            inner.segments.pop_back();
-        }
-        sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))?;
-        sidecar::remove(&segment.path);
-        segment.file.truncate(size).map_err(|e| Error::io("truncate", &segment.path, e))?;
-        segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
-        let floors = std::mem::take(&mut inner.floors);
-        *inner = recovery::recover(&*self.files, &self.dir)?;
-        inner.floors = floors;
-        Ok(())
-    }
-
-    /// Tells how far a named reader of our own has read; retention keeps everything from there on.
-    pub(crate) fn set_floor(&self, reader: &str, offset: Option<i64>) {
-        let mut inner = self.inner.lock();
-        match offset {
-            Some(offset) => {
-                if let Some(floor) = inner.floors.get_mut(reader) {
-                    *floor = offset;
-                } else {
-                    inner.floors.insert(reader.to_string(), offset);
-                }
-            }
-            None => {
-                inner.floors.remove(reader);
-            }
-        }
-    }
-
-    /// Deletes closed segments that are older than `retention_ms` since their last append, or that make the log
-    /// larger than `retention_bytes`; never past the watermark, an open transaction or a reader's floor.
-    pub(crate) fn enforce_retention(self: &Arc<Self>, retention_ms: Option<i64>, retention_bytes: Option<i64>) -> Result<()> {
-        let now = now_ms();
-        let mut removed = Vec::new();
-        let submit = {
-            let mut inner = self.inner.lock();
-            inner.producers.forget_silent(now.saturating_sub(PRODUCER_EXPIRY_MS) as i64);
-            let retention_ms = retention_ms.and_then(|ms| u64::try_from(ms).ok());
-            if let Some(ms) = retention_ms
-                && inner.active().size() > 0
-                && now.saturating_sub(inner.active().appended_ms.load(Ordering::Relaxed)) > ms
-                && inner.failed.is_none()
-            {
-                self.roll(&mut inner)?;
-            }
-            let submit = !inner.unsealed.is_empty() && self.schedule(&mut inner);
-            let mut bytes: u64 = inner.segments.iter().map(|s| s.size()).sum();
-            let most_bytes = retention_bytes.and_then(|bytes| u64::try_from(bytes).ok());
-            let bound = inner.keep_from();
-            while inner.segments.len() > 1 {
-                let first = inner.segments[0].clone();
-                let old = retention_ms
-                    .is_some_and(|ms| now.saturating_sub(first.appended_ms.load(Ordering::Relaxed)) > ms);
-                let large = most_bytes.is_some_and(|most| bytes - first.size() >= most);
-                if first.next_offset() > bound || !(old || large) {
-                    break;
-                }
-                bytes -= first.size();
-                inner.segments.pop_front();
-                inner.log_start = inner.log_start.max(first.next_offset());
-                removed.push(first);
-            }
-            let log_start = inner.log_start;
-            inner.producers.forget_before(log_start);
-            submit
-        };
-        if submit {
-            self.syncer.submit(self.clone());
-        }
-        self.remove_files(&removed)
-    }
-
-    /// Makes `offset` the log's start; whole segments before it are removed.
-    pub(crate) fn delete_before(&self, offset: i64) -> Result<i64> {
-        let mut removed = Vec::new();
-        let log_start = {
-            let mut inner = self.inner.lock();
-            let watermarks = inner.watermarks();
-            let bound = inner.keep_from();
-            if offset > watermarks.high_watermark {
-                return Err(Error::OffsetOutOfRange {
-                    offset,
-                    log_start: watermarks.log_start,
-                    log_end: watermarks.high_watermark,
-                });
-            }
-            let to = offset.min(bound).max(inner.log_start);
-            if to > inner.log_start {
-                let path = self.dir.join(LOG_START_FILE);
-                replace_file(&path, to.to_string().as_bytes()).map_err(|e| Error::io("write", &path, e))?;
-                inner.log_start = to;
-            }
-            while inner.segments.len() > 1 && inner.segments[0].next_offset() <= to {
-                removed.extend(inner.segments.pop_front());
-            }
-            inner.producers.forget_before(to);
-            to
-        };
-        self.remove_files(&removed)?;
-        Ok(log_start)
-    }
-
-    fn remove_files(&self, segments: &[Arc<Segment>]) -> Result<()> {
-        for segment in segments {
-            std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
-            sidecar::remove(&segment.path);
-        }
-        Ok(())
-    }
-
     /// Closes the active segment, so that everything appended so far can be deleted later; returns the log's end.
     pub(crate) fn roll_now(&self) -> Result<i64> {
         let mut inner = self.inner.lock();
@@ -652,117 +488,14 @@ impl Partition {
 
 impl Inner {
     /// First offset that must be kept for readers and open transactions.
-    fn keep_from(&self) -> i64 {
+    pub(super) fn keep_from(&self) -> i64 {
         let floor = self.floors.values().min().copied().unwrap_or(i64::MAX);
         self.watermarks().last_stable.min(floor)
     }
 }
 
 /// Adds a commit that waits for this partition, keeping the queue in offset order.
-fn enqueue(inner: &mut Inner, end: i64, commit: Arc<Commit>) {
+pub(super) fn enqueue(inner: &mut Inner, end: i64, commit: Arc<Commit>) {
     let at = inner.pending.partition_point(|(other, _)| *other <= end);
     inner.pending.insert(at, (end, commit));
-}
-
-/// The batches that a group appends to one partition.
-pub(crate) struct GroupPart {
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) batches: Vec<Batch>,
-}
-
-/// Appends to several partitions at once: all or nothing is written, the syncs run in parallel, and the high
-/// watermarks rise, in the order given, when all parts and everything before the `after` offsets are on disk.
-/// Returns the base offsets of each part's batches.
-pub(crate) fn append_group(
-    parts: &[GroupPart],
-    after: &[(Arc<Partition>, i64)],
-) -> Result<(Vec<Vec<i64>>, Durable)> {
-    // One lock order for everyone: by address.
-    let mut all: Vec<&Arc<Partition>> = parts.iter().map(|p| &p.partition).chain(after.iter().map(|(p, _)| p)).collect();
-    all.sort_by_key(|partition| Arc::as_ptr(partition));
-    all.dedup_by_key(|partition| Arc::as_ptr(partition));
-    let mut locked: Vec<MutexGuard<'_, Inner>> = all.iter().map(|partition| partition.inner.lock()).collect();
-    let place = |partition: &Arc<Partition>| {
-        all.binary_search_by_key(&Arc::as_ptr(partition), |other| Arc::as_ptr(other)).expect("locked above")
-    };
-    let mut seen = vec![false; all.len()];
-    for part in parts {
-        let at = place(&part.partition);
-        if std::mem::replace(&mut seen[at], true) || part.batches.is_empty() {
-            return Err(Error::InvalidArgument("a group names each partition once, with at least one batch".into()));
-        }
-        for batch in &part.batches {
-            part.partition.check(&locked[at], batch, Origin::Local)?;
-            if batch.header().producer_id >= 0 {
-                return Err(Error::InvalidArgument("batches of a group carry no producer id".into()));
-            }
-        }
-    }
-    for (partition, offset) in after {
-        let inner = &locked[place(partition)];
-        partition.check_alive(inner)?;
-        if *offset > inner.log_end {
-            return Err(Error::OffsetOutOfRange { offset: *offset, log_start: inner.log_start, log_end: inner.log_end });
-        }
-    }
-    let mut staged: Vec<Vec<BatchHeader>> = Vec::with_capacity(parts.len());
-    for part in parts {
-        let inner = &mut locked[place(&part.partition)];
-        match part.partition.stage(inner, &part.batches) {
-            Ok(headers) => staged.push(headers),
-            Err(error) => {
-                for done in &parts[..staged.len()] {
-                    done.partition.unstage(&mut locked[place(&done.partition)]);
-                }
-                return Err(error);
-            }
-        }
-    }
-    let unsynced = |locked: &[MutexGuard<'_, Inner>]| {
-        after.iter().filter(|(partition, offset)| locked[place(partition)].synced < *offset).count()
-    };
-    let syncing = parts.iter().filter(|part| part.partition.options.sync).count();
-    let waits = syncing + unsynced(&locked);
-    let held = parts.iter().map(|part| part.partition.clone()).collect();
-    let (commit, mut durable) = Commit::new(waits, held);
-    for (part, headers) in parts.iter().zip(&staged) {
-        let partition = &part.partition;
-        let inner = &mut locked[place(partition)];
-        partition.apply(inner, headers);
-        if waits > 0 {
-            inner.holds.insert(commit.id, headers[0].base_offset);
-        }
-        if partition.options.sync {
-            let end = inner.log_end;
-            enqueue(inner, end, commit.clone());
-        } else {
-            inner.synced = inner.log_end;
-        }
-    }
-    for (partition, offset) in after {
-        let inner = &mut locked[place(partition)];
-        if inner.synced < *offset {
-            enqueue(inner, *offset, commit.clone());
-        }
-    }
-    if waits == 0 {
-        durable = Durable::already();
-    }
-    let mut submit = Vec::new();
-    let mut rises = Vec::new();
-    for part in parts {
-        let inner = &mut locked[place(&part.partition)];
-        if part.partition.schedule(inner) {
-            submit.push(part.partition.clone());
-        }
-        rises.push(inner.raise());
-    }
-    drop(locked);
-    for (part, rises) in parts.iter().zip(rises) {
-        part.partition.wake(rises);
-    }
-    for partition in submit {
-        partition.syncer.submit(partition.clone());
-    }
-    Ok((staged.iter().map(|headers| headers.iter().map(|h| h.base_offset).collect()).collect(), durable))
 }

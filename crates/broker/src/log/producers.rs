@@ -104,9 +104,7 @@ impl Producers {
     /// Whether a marker with this epoch may be written.
     pub(super) fn check_marker(&self, producer_id: i64, epoch: i16) -> Result<()> {
         match self.known.get(&producer_id) {
-            Some(producer) if epoch < producer.epoch => {
-                Err(Error::ProducerFenced { producer_id, found: epoch, current: producer.epoch })
-            }
+            Some(producer) if epoch < producer.epoch => Err(Error::ProducerFenced { producer_id, found: epoch, current: producer.epoch }),
             _ => Ok(()),
         }
     }
@@ -145,12 +143,8 @@ impl Producers {
 
     /// Takes note of a marker that was appended at `offset`.
     pub(super) fn ended(&mut self, producer_id: i64, epoch: i16, commit: bool, offset: i64, now_ms: i64) {
-        let producer = self.known.entry(producer_id).or_insert_with(|| Producer {
-            epoch,
-            batches: Vec::new(),
-            open_from: None,
-            seen_ms: now_ms,
-        });
+        let producer =
+            self.known.entry(producer_id).or_insert_with(|| Producer { epoch, batches: Vec::new(), open_from: None, seen_ms: now_ms });
         if producer.epoch != epoch {
             producer.epoch = epoch;
             producer.batches.clear();

@@ -97,10 +97,9 @@ impl Partition {
         for header in chunk.headers {
             let bytes = rest.split_to(header.total_bytes());
             let is_aborted = header.is_transactional()
-                && aborted.iter().any(|txn| {
-                    txn.producer_id == header.producer_id
-                        && (txn.first_offset..=txn.last_offset).contains(&header.base_offset)
-                });
+                && aborted
+                    .iter()
+                    .any(|txn| txn.producer_id == header.producer_id && (txn.first_offset..=txn.last_offset).contains(&header.base_offset));
             if !header.is_control() && !is_aborted {
                 batches.push(Batch::trusted(bytes, header));
             }
@@ -108,23 +107,14 @@ impl Partition {
         Ok(Fetched { batches, next_offset, watermarks })
     }
 
-    fn read_chunk(
-        &self,
-        offset: i64,
-        max_bytes: usize,
-        isolation: Isolation,
-    ) -> Result<(Option<super::segment::Chunk>, Watermarks)> {
+    fn read_chunk(&self, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<(Option<super::segment::Chunk>, Watermarks)> {
         let mut from = offset;
         loop {
             let (segment, watermarks) = {
                 let inner = self.inner.lock();
                 let watermarks = inner.watermarks();
                 if offset < watermarks.log_start || offset > watermarks.log_end {
-                    return Err(Error::OffsetOutOfRange {
-                        offset,
-                        log_start: watermarks.log_start,
-                        log_end: watermarks.log_end,
-                    });
+                    return Err(Error::OffsetOutOfRange { offset, log_start: watermarks.log_start, log_end: watermarks.log_end });
                 }
                 (inner.segment_of(from), watermarks)
             };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::partition::Inner;
 use super::producers::Producers;
-use super::segment::{Extent, Segment, now_ms};
+use super::segment::{Extent, Segment, now_ms, segment_path};
 use super::sidecar;
 use crate::error::{Error, Result};
 use crate::files::{Files, sync_dir};
@@ -30,17 +30,21 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
         if torn {
             tracing::warn!(path = %segment.path.display(), "removing a segment behind a torn one");
             std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
-            sidecar::remove(&segment.path);
+            sidecar::remove(&segment.path)?;
             continue;
         }
         let last = at + 1 == bases.len();
+        if let Some(before) = segments.last().map(|segment| segment.next_offset()).filter(|next| *next != base_offset) {
+            return Err(segment.corrupt(0, &format!("the segment before ends at offset {before}")));
+        }
         if !last && let Some((extent, at_end)) = sidecar::read(&segment) {
             *segment.extent.lock() = extent;
             producers = at_end;
             segments.push(Arc::new(segment));
             continue;
         }
-        torn = scan(&segment, &mut producers)?;
+        let synced = !last && bases[at..].iter().any(|base| sidecar::exists(&segment_path(dir, *base)));
+        torn = scan(&segment, &mut producers, synced)?;
         let segment = Arc::new(segment);
         if !last && !torn {
             unsealed.push((segment.clone(), producers.clone()));
@@ -64,8 +68,9 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     Ok(Inner::recovered(segments, log_start, log_end, producers))
 }
 
-/// Scans one segment with checksums, cuts what is not good and tells whether anything was cut.
-fn scan(segment: &Segment, producers: &mut Producers) -> Result<bool> {
+/// Scans one segment with checksums, cuts what is not good and tells whether anything was cut. In a segment that
+/// was synced (it or a later one has a sidecar) a bad batch is no torn tail but damage, and an error.
+fn scan(segment: &Segment, producers: &mut Producers, synced: bool) -> Result<bool> {
     let mut extent = Extent::empty(segment.base_offset);
     let (good, stopped) = segment.scan(true, |header, bytes| {
         extent.grow(header);
@@ -75,6 +80,9 @@ fn scan(segment: &Segment, producers: &mut Producers) -> Result<bool> {
     segment.set_verified(good);
     *segment.extent.lock() = extent;
     let Some(reason) = stopped else { return Ok(false) };
+    if synced {
+        return Err(segment.corrupt(good, &reason));
+    }
     let size = segment.file.size().map_err(|e| Error::io("read", &segment.path, e))?;
     tracing::warn!(path = %segment.path.display(), kept_bytes = good, cut_bytes = size - good, reason, "cutting a torn tail");
     segment.file.truncate(good).map_err(|e| Error::io("truncate", &segment.path, e))?;

@@ -42,24 +42,14 @@ pub(super) struct Extent {
 
 impl Extent {
     pub(super) fn empty(base_offset: i64) -> Extent {
-        Extent {
-            size: 0,
-            next_offset: base_offset,
-            max_timestamp: i64::MIN,
-            max_timestamp_offset: base_offset,
-            index: Vec::new(),
-        }
+        Extent { size: 0, next_offset: base_offset, max_timestamp: i64::MIN, max_timestamp_offset: base_offset, index: Vec::new() }
     }
 
     /// Takes note of a batch that was appended behind the others; the header carries its final offsets.
     pub(super) fn grow(&mut self, header: &BatchHeader) {
         let due = self.index.last().is_none_or(|last| self.size - last.position >= INDEX_EVERY_BYTES);
         if due {
-            self.index.push(IndexEntry {
-                offset: header.base_offset,
-                position: self.size,
-                max_timestamp_before: self.max_timestamp,
-            });
+            self.index.push(IndexEntry { offset: header.base_offset, position: self.size, max_timestamp_before: self.max_timestamp });
         }
         self.size += header.total_bytes() as u64;
         self.next_offset = header.last_offset() + 1;
@@ -214,11 +204,7 @@ impl Segment {
 
     /// Walks all batches from the start, checksums included when `check_crc`, and calls `each` with header and
     /// bytes. Stops at the first that is not whole or not good; returns the bytes before it and why it stopped.
-    pub(super) fn scan(
-        &self,
-        check_crc: bool,
-        mut each: impl FnMut(&BatchHeader, Bytes) -> Result<()>,
-    ) -> Result<(u64, Option<String>)> {
+    pub(super) fn scan(&self, check_crc: bool, mut each: impl FnMut(&BatchHeader, Bytes) -> Result<()>) -> Result<(u64, Option<String>)> {
         const CHUNK_BYTES: usize = 1 << 20;
         let end = self.file.size().map_err(|e| Error::io("read", &self.path, e))?;
         let mut position = 0;
@@ -253,7 +239,7 @@ impl Segment {
                 Ok(header) => header,
                 Err(error) => return Ok((position, Some(error.to_string()))),
             };
-            if header.base_offset < expected || header.last_offset_delta < 0 {
+            if header.base_offset != expected || header.last_offset_delta < 0 {
                 return Ok((position, Some(format!("offset {} where {expected} was due", header.base_offset))));
             }
             let batch = buffer.split_to(header.total_bytes());

@@ -68,9 +68,16 @@ pub(super) fn read(segment: &Segment) -> Option<(Extent, Producers)> {
     Some((Extent { size, next_offset, max_timestamp, max_timestamp_offset, index }, producers))
 }
 
+/// Whether there is a sidecar, good or not: its segment was synced when it was closed.
+pub(super) fn exists(segment: &Path) -> bool {
+    path_of(segment).exists()
+}
+
 /// Removes the sidecar, if any.
-pub(super) fn remove(segment: &Path) {
-    // A sidecar that stays is harmless: it is checked against the segment's size, and its segment is gone or is
-    // the last one, which is always scanned.
-    let _ = std::fs::remove_file(path_of(segment));
+pub(super) fn remove(segment: &Path) -> Result<()> {
+    let path = path_of(segment);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
+        _ => Ok(()),
+    }
 }

@@ -27,12 +27,7 @@ struct State {
 
 impl Syncer {
     pub(crate) fn new(most_threads: usize) -> Arc<Syncer> {
-        Arc::new(Syncer {
-            most_threads: most_threads.max(1),
-            state: Mutex::default(),
-            work: Condvar::new(),
-            ended: Condvar::new(),
-        })
+        Arc::new(Syncer { most_threads: most_threads.max(1), state: Mutex::default(), work: Condvar::new(), ended: Condvar::new() })
     }
 
     /// Queues a partition for one sync.
@@ -44,10 +39,7 @@ impl Syncer {
             return;
         }
         let syncer = self.clone();
-        let started = std::thread::Builder::new()
-            .name("broker-sync".into())
-            .stack_size(256 << 10)
-            .spawn(move || syncer.run());
+        let started = std::thread::Builder::new().name("broker-sync".into()).stack_size(256 << 10).spawn(move || syncer.run());
         match started {
             Ok(_) => state.threads += 1,
             Err(error) if state.threads == 0 => {

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
+use super::Batch;
 use super::compression::{self, Compression};
 use super::header::{BatchHeader, HEADER_BYTES, control_attributes, transactional_attribute};
-use super::Batch;
 use crate::error::{Error, Result};
 
 /// Builds one batch. Reuse is cheap: [`BatchBuilder::build`] leaves it empty.
@@ -57,13 +57,7 @@ impl BatchBuilder {
     }
 
     /// Adds a record with headers. `timestamp` is in milliseconds since 1970 UTC.
-    pub fn push_with_headers(
-        &mut self,
-        timestamp: i64,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: &[(&str, Option<&[u8]>)],
-    ) {
+    pub fn push_with_headers(&mut self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) {
         if self.count == 0 {
             self.buffer.clear();
             self.buffer.resize(HEADER_BYTES, 0);

@@ -36,11 +36,7 @@ impl Batch {
     pub fn parse(bytes: Bytes) -> Result<Batch> {
         let header = BatchHeader::parse(&bytes)?;
         if header.total_bytes() != bytes.len() {
-            return Err(Error::CorruptBatch(format!(
-                "{} bytes hold a batch that says it has {}",
-                bytes.len(),
-                header.total_bytes()
-            )));
+            return Err(Error::CorruptBatch(format!("{} bytes hold a batch that says it has {}", bytes.len(), header.total_bytes())));
         }
         header.verify_crc(&bytes)?;
         Ok(Batch { bytes, header })

@@ -143,9 +143,7 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::DeleteTopics => request.reply(&topic_admin::delete(&context, request.body()?, version).await),
         ApiKey::DeleteRecords => request.reply(&topic_admin::delete_records(&context, request.body()?).await),
         ApiKey::FindCoordinator => request.reply(&groups::find_coordinator(&context, request.body()?, version)),
-        ApiKey::JoinGroup => {
-            request.reply(&groups::join(&context, request.body()?, version, &request.client_id).await)
-        }
+        ApiKey::JoinGroup => request.reply(&groups::join(&context, request.body()?, version, &request.client_id).await),
         ApiKey::SyncGroup => request.reply(&groups::sync(&context, request.body()?).await),
         ApiKey::Heartbeat => request.reply(&groups::heartbeat(&context, request.body()?)),
         ApiKey::LeaveGroup => request.reply(&groups::leave(&context, request.body()?, version)),
@@ -155,24 +153,18 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::OffsetCommit => request.reply(&group_offsets::commit(&context, request.body()?).await),
         ApiKey::OffsetFetch => request.reply(&group_offsets::fetch(&context, request.body()?, version)),
         ApiKey::InitProducerId => request.reply(&transactions::init_producer_id(&context, request.body()?).await),
-        ApiKey::AddPartitionsToTxn => {
-            request.reply(&transactions::add_partitions(&context, request.body()?, version).await)
-        }
-        ApiKey::AddOffsetsToTxn => {
-            request.reply(&transactions::add_offsets(&context, request.body()?, version).await)
-        }
-        ApiKey::TxnOffsetCommit => {
-            request.reply(&transactions::commit_offsets(&context, request.body()?, version).await)
-        }
+        ApiKey::AddPartitionsToTxn => request.reply(&transactions::add_partitions(&context, request.body()?, version).await),
+        ApiKey::AddOffsetsToTxn => request.reply(&transactions::add_offsets(&context, request.body()?, version).await),
+        ApiKey::TxnOffsetCommit => request.reply(&transactions::commit_offsets(&context, request.body()?, version).await),
         ApiKey::EndTxn => request.reply(&transactions::end(&context, request.body()?, version).await),
         _ => None,
     }
 }
 
 fn api_versions(request: &Request) -> ApiVersionsResponse {
-    let keys = SUPPORTED.iter().map(|&(key, lowest, highest)| {
-        ApiVersion::default().with_api_key(key as i16).with_min_version(lowest).with_max_version(highest)
-    });
+    let keys = SUPPORTED
+        .iter()
+        .map(|&(key, lowest, highest)| ApiVersion::default().with_api_key(key as i16).with_min_version(lowest).with_max_version(highest));
     let response = ApiVersionsResponse::default().with_api_keys(keys.collect());
     if request.unsupported {
         return response.with_error_code(ResponseError::UnsupportedVersion.code());

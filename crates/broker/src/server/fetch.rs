@@ -23,11 +23,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 const TOPIC_ID_VERSION: i16 = 13;
 
 /// None if the connection ended meanwhile.
-pub(super) async fn fetch(
-    context: &Context,
-    request: FetchRequest,
-    version: i16,
-) -> Option<(FetchResponse, OwnedSemaphorePermit)> {
+pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16) -> Option<(FetchResponse, OwnedSemaphorePermit)> {
     let permit = context.fetch_slots.clone().acquire_owned().await.ok()?;
     if request.session_id != 0 {
         let code = ResponseError::FetchSessionIdNotFound.code();
@@ -76,18 +72,10 @@ struct Round {
 
 fn partitions_of(topics: &[(FetchTopic, Option<Arc<Topic>>)]) -> Vec<Arc<Partition>> {
     let named = topics.iter().filter_map(|(asked, topic)| Some((asked, topic.as_ref()?)));
-    named
-        .flat_map(|(asked, topic)| asked.partitions.iter().filter_map(|p| topic.partitions.get(p.partition as usize)))
-        .cloned()
-        .collect()
+    named.flat_map(|(asked, topic)| asked.partitions.iter().filter_map(|p| topic.partitions.get(p.partition as usize))).cloned().collect()
 }
 
-fn read_round(
-    topics: &[(FetchTopic, Option<Arc<Topic>>)],
-    most: usize,
-    isolation: Isolation,
-    version: i16,
-) -> Round {
+fn read_round(topics: &[(FetchTopic, Option<Arc<Topic>>)], most: usize, isolation: Isolation, version: i16) -> Round {
     let mut round = Round { responses: Vec::with_capacity(topics.len()), bytes: 0, failed: false };
     for (asked, topic) in topics {
         let mut partitions = Vec::with_capacity(asked.partitions.len());
@@ -142,11 +130,8 @@ fn read_partition(
     isolation: Isolation,
     version: i16,
 ) -> Result<RawFetch, (i16, i64)> {
-    let unknown = if version >= TOPIC_ID_VERSION && topic.is_none() {
-        ResponseError::UnknownTopicId
-    } else {
-        ResponseError::UnknownTopicOrPartition
-    };
+    let unknown =
+        if version >= TOPIC_ID_VERSION && topic.is_none() { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
     let at = usize::try_from(asked.partition).ok();
     let partition = topic.zip(at).and_then(|(topic, at)| topic.partitions.get(at)).ok_or((unknown.code(), -1))?;
     if asked.current_leader_epoch > LEADER_EPOCH {

@@ -6,9 +6,7 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 };
-use kafka_protocol::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
-};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Context, text, topic_name};
@@ -45,11 +43,7 @@ pub(super) async fn commit(context: &Context, request: OffsetCommitRequest) -> O
             let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
             let checked = allowed.and_then(|()| check_offset(context, &topic.name, index, metadata));
             if checked.is_ok() {
-                let key = OffsetKey {
-                    group: request.group_id.to_string(),
-                    topic: topic.name.to_string(),
-                    partition: index,
-                };
+                let key = OffsetKey { group: request.group_id.to_string(), topic: topic.name.to_string(), partition: index };
                 let offset = CommittedOffset {
                     offset: partition.committed_offset,
                     leader_epoch: partition.committed_leader_epoch,

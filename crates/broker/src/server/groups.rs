@@ -21,27 +21,14 @@ use crate::error::Result;
 /// Coordinators of groups and of transactions; other kinds there are not.
 const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
 
-pub(super) fn find_coordinator(
-    context: &Context,
-    request: FindCoordinatorRequest,
-    version: i16,
-) -> FindCoordinatorResponse {
+pub(super) fn find_coordinator(context: &Context, request: FindCoordinatorRequest, version: i16) -> FindCoordinatorResponse {
     let code = code_of(KEY_TYPES.contains(&request.key_type).then_some(()).ok_or(ResponseError::InvalidRequest));
     let (host, port) = (context.host.clone(), i32::from(context.port));
     if version < 4 {
-        return FindCoordinatorResponse::default()
-            .with_error_code(code)
-            .with_node_id(NODE_ID)
-            .with_host(host)
-            .with_port(port);
+        return FindCoordinatorResponse::default().with_error_code(code).with_node_id(NODE_ID).with_host(host).with_port(port);
     }
     let coordinators = request.coordinator_keys.into_iter().map(|key| {
-        Coordinator::default()
-            .with_key(key)
-            .with_error_code(code)
-            .with_node_id(NODE_ID)
-            .with_host(host.clone())
-            .with_port(port)
+        Coordinator::default().with_key(key).with_error_code(code).with_node_id(NODE_ID).with_host(host.clone()).with_port(port)
     });
     FindCoordinatorResponse::default().with_coordinators(coordinators.collect())
 }
@@ -50,12 +37,7 @@ fn milliseconds(ms: i32) -> Duration {
     Duration::from_millis(ms.max(0) as u64)
 }
 
-pub(super) async fn join(
-    context: &Context,
-    request: JoinGroupRequest,
-    version: i16,
-    client_id: &str,
-) -> JoinGroupResponse {
+pub(super) async fn join(context: &Context, request: JoinGroupRequest, version: i16, client_id: &str) -> JoinGroupResponse {
     let session_timeout = milliseconds(request.session_timeout_ms);
     let joining = JoinRequest {
         group: request.group_id.to_string(),
@@ -84,8 +66,7 @@ pub(super) async fn join(
         .with_leader(text(&joined.leader))
         .with_member_id(text(&joined.member_id))
         .with_members(members.collect());
-    let response =
-        if version >= 7 { response.with_protocol_type(joined.protocol_type.as_deref().map(text)) } else { response };
+    let response = if version >= 7 { response.with_protocol_type(joined.protocol_type.as_deref().map(text)) } else { response };
     if version >= 9 { response.with_skip_assignment(joined.skip_assignment) } else { response }
 }
 
@@ -102,8 +83,7 @@ pub(super) async fn sync(context: &Context, request: SyncGroupRequest) -> SyncGr
         generation: request.generation_id,
     };
     let protocol = (request.protocol_type.as_deref(), request.protocol_name.as_deref());
-    let assignments =
-        request.assignments.iter().map(|a| (a.member_id.to_string(), own(a.assignment.clone()))).collect();
+    let assignments = request.assignments.iter().map(|a| (a.member_id.to_string(), own(a.assignment.clone()))).collect();
     match context.broker.shared.coordinator.groups.sync(member, protocol, assignments).await {
         Ok((kind, name, assignment)) => SyncGroupResponse::default()
             .with_protocol_type(Some(text(&kind)))
@@ -147,9 +127,7 @@ pub(super) fn describe(context: &Context, request: DescribeGroupsRequest, versio
         let described = DescribedGroup::default().with_group_id(id.clone());
         match coordinator.groups.describe(&id) {
             Some(info) => describe_active(described, info, version),
-            None if stored.contains(id.as_str()) => {
-                described.with_group_state(text("Empty")).with_protocol_type(text("consumer"))
-            }
+            None if stored.contains(id.as_str()) => described.with_group_state(text("Empty")).with_protocol_type(text("consumer")),
             None if version >= 6 => described
                 .with_group_state(text("Dead"))
                 .with_error_code(ResponseError::GroupIdNotFound.code())
@@ -168,11 +146,7 @@ fn describe_active(described: DescribedGroup, info: GroupInfo, version: i16) -> 
             .with_client_host(text(&member.client_host))
             .with_member_metadata(member.metadata)
             .with_member_assignment(member.assignment);
-        if version >= 4 {
-            described.with_group_instance_id(member.instance_id.as_deref().map(text))
-        } else {
-            described
-        }
+        if version >= 4 { described.with_group_instance_id(member.instance_id.as_deref().map(text)) } else { described }
     });
     described
         .with_group_state(text(info.state))
@@ -187,9 +161,7 @@ pub(super) fn list(context: &Context, request: ListGroupsRequest) -> ListGroupsR
     let active: BTreeSet<String> = groups.iter().map(|(name, ..)| name.clone()).collect();
     let stored = coordinator.offsets.groups().into_iter().filter(|name| !active.contains(name));
     groups.extend(stored.map(|name| (name, "consumer".to_string(), "Empty")));
-    let wanted = |filter: &[StrBytes], value: &str| {
-        filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
-    };
+    let wanted = |filter: &[StrBytes], value: &str| filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value));
     let groups = groups
         .into_iter()
         .filter(|(.., state)| wanted(&request.states_filter, state) && wanted(&request.types_filter, "classic"))

@@ -41,16 +41,9 @@ const NUMBERS: Kind = Values(&Fixed(4));
 const TEXTS: Kind = Values(&Text);
 const TOPIC_NUMBERS: &[Field] = &[all(Text), all(NUMBERS)];
 
-const PRODUCE: &[Field] =
-    &[all(Text), all(Fixed(2 + 4)), all(Structs(&[all(Text), all(Structs(&[all(Fixed(4)), all(Bytes)]))]))];
-const FETCH_PARTITION: &[Field] = &[
-    all(Fixed(4)),
-    since(9, Fixed(4)),
-    all(Fixed(8)),
-    since(12, Fixed(4)),
-    since(5, Fixed(8)),
-    all(Fixed(4)),
-];
+const PRODUCE: &[Field] = &[all(Text), all(Fixed(2 + 4)), all(Structs(&[all(Text), all(Structs(&[all(Fixed(4)), all(Bytes)]))]))];
+const FETCH_PARTITION: &[Field] =
+    &[all(Fixed(4)), since(9, Fixed(4)), all(Fixed(8)), since(12, Fixed(4)), since(5, Fixed(8)), all(Fixed(4))];
 const FETCH: &[Field] = &[
     until(14, Fixed(4)),
     all(Fixed(4 + 4 + 4 + 1)),
@@ -59,17 +52,9 @@ const FETCH: &[Field] = &[
     since(7, Structs(&[until(12, Text), since(13, Fixed(16)), all(NUMBERS)])),
     since(11, Text),
 ];
-const LIST_OFFSETS: &[Field] = &[
-    all(Fixed(4)),
-    since(2, Fixed(1)),
-    all(Structs(&[all(Text), all(Structs(&[all(Fixed(4)), since(4, Fixed(4)), all(Fixed(8))]))])),
-];
-const METADATA: &[Field] = &[
-    all(Structs(&[since(10, Fixed(16)), all(Text)])),
-    since(4, Fixed(1)),
-    (8, 10, Fixed(1)),
-    since(8, Fixed(1)),
-];
+const LIST_OFFSETS: &[Field] =
+    &[all(Fixed(4)), since(2, Fixed(1)), all(Structs(&[all(Text), all(Structs(&[all(Fixed(4)), since(4, Fixed(4)), all(Fixed(8))]))]))];
+const METADATA: &[Field] = &[all(Structs(&[since(10, Fixed(16)), all(Text)])), since(4, Fixed(1)), (8, 10, Fixed(1)), since(8, Fixed(1))];
 const OFFSET_COMMIT: &[Field] = &[
     all(Text),
     all(Fixed(4)),
@@ -94,22 +79,10 @@ const JOIN_GROUP: &[Field] = &[
     all(Structs(&[all(Text), all(Bytes)])),
     since(8, Text),
 ];
-const SYNC_GROUP: &[Field] = &[
-    all(Text),
-    all(Fixed(4)),
-    all(Text),
-    since(3, Text),
-    since(5, Text),
-    since(5, Text),
-    all(Structs(&[all(Text), all(Bytes)])),
-];
+const SYNC_GROUP: &[Field] =
+    &[all(Text), all(Fixed(4)), all(Text), since(3, Text), since(5, Text), since(5, Text), all(Structs(&[all(Text), all(Bytes)]))];
 const CREATE_TOPICS: &[Field] = &[
-    all(Structs(&[
-        all(Text),
-        all(Fixed(4 + 2)),
-        all(Structs(&[all(Fixed(4)), all(NUMBERS)])),
-        all(Structs(&[all(Text), all(Text)])),
-    ])),
+    all(Structs(&[all(Text), all(Fixed(4 + 2)), all(Structs(&[all(Fixed(4)), all(NUMBERS)])), all(Structs(&[all(Text), all(Text)]))])),
     all(Fixed(4 + 1)),
 ];
 const TXN_OFFSET_COMMIT: &[Field] = &[
@@ -122,8 +95,7 @@ const TXN_OFFSET_COMMIT: &[Field] = &[
     all(Structs(&[all(Text), all(Structs(&[all(Fixed(4 + 8)), since(2, Fixed(4)), all(Text)]))])),
 ];
 
-const DESCRIBE_CONFIGS: &[Field] =
-    &[all(Structs(&[all(Fixed(1)), all(Text), all(TEXTS)])), all(Fixed(1)), since(3, Fixed(1))];
+const DESCRIBE_CONFIGS: &[Field] = &[all(Structs(&[all(Fixed(1)), all(Text), all(TEXTS)])), all(Fixed(1)), since(3, Fixed(1))];
 
 /// Request kinds, the version from which lengths are varints and structures end in tagged fields, and the fields.
 const SHAPES: &[(ApiKey, i16, &[Field])] = &[

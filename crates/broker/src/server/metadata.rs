@@ -5,12 +5,9 @@ use std::sync::Arc;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{
-    DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, MetadataRequest,
-    MetadataResponse,
+    DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, MetadataRequest, MetadataResponse,
 };
 
 use super::{Context, NODE_ID, text, topic_name};
@@ -44,10 +41,7 @@ pub(super) async fn metadata(context: &Context, request: MetadataRequest, versio
             }
         }
     }
-    let node = MetadataResponseBroker::default()
-        .with_node_id(NODE_ID)
-        .with_host(context.host.clone())
-        .with_port(i32::from(context.port));
+    let node = MetadataResponseBroker::default().with_node_id(NODE_ID).with_host(context.host.clone()).with_port(i32::from(context.port));
     MetadataResponse::default()
         .with_brokers(vec![node])
         .with_cluster_id(Some(text(&shared.cluster_id)))
@@ -82,17 +76,11 @@ fn describe(topic: &Arc<Topic>, version: i16) -> MetadataResponseTopic {
             .with_isr_nodes(vec![NODE_ID]);
         if version >= 7 { partition.with_leader_epoch(LEADER_EPOCH) } else { partition }
     });
-    MetadataResponseTopic::default()
-        .with_name(Some(topic_name(&topic.name)))
-        .with_topic_id(topic.id)
-        .with_partitions(partitions.collect())
+    MetadataResponseTopic::default().with_name(Some(topic_name(&topic.name))).with_topic_id(topic.id).with_partitions(partitions.collect())
 }
 
 pub(super) fn describe_cluster(context: &Context, request: DescribeClusterRequest) -> DescribeClusterResponse {
-    let node = DescribeClusterBroker::default()
-        .with_broker_id(NODE_ID)
-        .with_host(context.host.clone())
-        .with_port(i32::from(context.port));
+    let node = DescribeClusterBroker::default().with_broker_id(NODE_ID).with_host(context.host.clone()).with_port(i32::from(context.port));
     DescribeClusterResponse::default()
         .with_cluster_id(text(&context.broker.shared.cluster_id))
         .with_controller_id(NODE_ID)
@@ -107,15 +95,10 @@ const CONFIG_TYPE_STRING: i8 = 2;
 const SOURCE_TOPIC: i8 = 1;
 const SOURCE_DEFAULT: i8 = 5;
 
-pub(super) fn describe_configs(
-    context: &Context,
-    request: DescribeConfigsRequest,
-    version: i16,
-) -> DescribeConfigsResponse {
+pub(super) fn describe_configs(context: &Context, request: DescribeConfigsRequest, version: i16) -> DescribeConfigsResponse {
     let results = request.resources.into_iter().map(|resource| {
-        let result = DescribeConfigsResult::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone());
+        let result =
+            DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name.clone());
         let settings = match resource.resource_type {
             TOPIC_RESOURCE => match context.broker.shared.topics.get(&resource.resource_name) {
                 Some(topic) => topic_settings(context, &topic.config),
@@ -135,11 +118,7 @@ pub(super) fn describe_configs(
                 .with_value(Some(text(&value)))
                 .with_read_only(true)
                 .with_config_source(if set { SOURCE_TOPIC } else { SOURCE_DEFAULT });
-            if version >= 3 {
-                config.with_config_type(if number { CONFIG_TYPE_LONG } else { CONFIG_TYPE_STRING })
-            } else {
-                config
-            }
+            if version >= 3 { config.with_config_type(if number { CONFIG_TYPE_LONG } else { CONFIG_TYPE_STRING }) } else { config }
         });
         result.with_configs(configs.collect())
     });
@@ -157,11 +136,7 @@ fn topic_settings(context: &Context, topic: &TopicConfig) -> Vec<(&'static str, 
         ("message.timestamp.type", "CreateTime".into(), false),
         ("retention.bytes", or_unlimited(topic.retention_bytes), topic.retention_bytes.is_some()),
         ("retention.ms", or_unlimited(topic.retention_ms), topic.retention_ms.is_some()),
-        (
-            "segment.bytes",
-            topic.segment_bytes.unwrap_or(config.segment_bytes).to_string(),
-            topic.segment_bytes.is_some(),
-        ),
+        ("segment.bytes", topic.segment_bytes.unwrap_or(config.segment_bytes).to_string(), topic.segment_bytes.is_some()),
     ]
 }
 

@@ -11,10 +11,10 @@ mod guard;
 mod metadata;
 mod offsets;
 mod produce;
-mod topic_admin;
-mod transactions;
 #[cfg(test)]
 mod tests;
+mod topic_admin;
+mod transactions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,11 +51,7 @@ pub(crate) async fn listen(broker: &Broker) -> Result<SocketAddr> {
     let Some(address) = shared.config.listen else {
         return Err(Error::InvalidArgument("the broker has no address to listen on; set `listen`".into()));
     };
-    let io = |source: std::io::Error| Error::Io {
-        action: "listen on",
-        path: address.to_string().into(),
-        source: Arc::new(source),
-    };
+    let io = |source: std::io::Error| Error::Io { action: "listen on", path: address.to_string().into(), source: Arc::new(source) };
     let listener = TcpListener::bind(address).await.map_err(io)?;
     let local = listener.local_addr().map_err(io)?;
     if shared.address.set(local).is_err() {

@@ -4,9 +4,7 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
-use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-};
+use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 
 use super::Context;
 use crate::error::Result;
@@ -55,13 +53,9 @@ pub(super) fn leader_epochs(context: &Context, request: OffsetForLeaderEpochRequ
             let answer = EpochEndOffset::default().with_partition(asked.partition);
             match context.broker.shared.topics.partition(&topic.topic, asked.partition) {
                 Err(error) => answer.with_error_code(error.response().code()),
-                Ok(_) if asked.current_leader_epoch > LEADER_EPOCH => {
-                    answer.with_error_code(ResponseError::UnknownLeaderEpoch.code())
-                }
+                Ok(_) if asked.current_leader_epoch > LEADER_EPOCH => answer.with_error_code(ResponseError::UnknownLeaderEpoch.code()),
                 Ok(_) if asked.leader_epoch > LEADER_EPOCH => answer,
-                Ok(partition) => {
-                    answer.with_leader_epoch(LEADER_EPOCH).with_end_offset(partition.watermarks().high_watermark)
-                }
+                Ok(partition) => answer.with_leader_epoch(LEADER_EPOCH).with_end_offset(partition.watermarks().high_watermark),
             }
         });
         let partitions = partitions.collect();

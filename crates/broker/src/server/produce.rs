@@ -91,9 +91,8 @@ fn append(
         return Err(Error::UnsupportedCompression(4));
     }
     if header.is_transactional() {
-        let transaction = transaction.ok_or_else(|| {
-            Error::InvalidTransaction("a transactional batch needs the request's transactional id".into())
-        })?;
+        let transaction =
+            transaction.ok_or_else(|| Error::InvalidTransaction("a transactional batch needs the request's transactional id".into()))?;
         let (id, epoch) = (header.producer_id, header.producer_epoch);
         context.broker.shared.coordinator.check_transaction(transaction, id, epoch, name, index)?;
     }

@@ -20,7 +20,9 @@ struct Client(TcpStream);
 
 impl Client {
     async fn connect(address: SocketAddr) -> Client {
-        Client(TcpStream::connect(address).await.unwrap())
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client(stream)
     }
 
     async fn send<R: Request + HeaderVersion>(&mut self, request: &R, version: i16) {
@@ -157,9 +159,7 @@ async fn data_is_produced_and_fetched_at_every_version() {
     }
     for version in versions(ApiKey::OffsetForLeaderEpoch) {
         use kafka_protocol::messages::offset_for_leader_epoch_request::*;
-        let topic = OffsetForLeaderTopic::default()
-            .with_topic(topic_name("t"))
-            .with_partitions(vec![OffsetForLeaderPartition::default()]);
+        let topic = OffsetForLeaderTopic::default().with_topic(topic_name("t")).with_partitions(vec![OffsetForLeaderPartition::default()]);
         let response = client.call(&OffsetForLeaderEpochRequest::default().with_topics(vec![topic]), version).await;
         assert_eq!(response.topics[0].partitions[0].end_offset, end);
     }
@@ -178,10 +178,8 @@ async fn topics_are_made_seen_and_deleted_at_every_version() {
     for version in versions(ApiKey::CreateTopics) {
         use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
         let setting = CreatableTopicConfig::default().with_name(text("retention.ms")).with_value(Some(text("60000")));
-        let topic = CreatableTopic::default()
-            .with_name(topic_name(&format!("t{version}")))
-            .with_num_partitions(3)
-            .with_replication_factor(1);
+        let topic =
+            CreatableTopic::default().with_name(topic_name(&format!("t{version}"))).with_num_partitions(3).with_replication_factor(1);
         let request = CreateTopicsRequest::default().with_timeout_ms(1_000);
         let made = request.clone().with_topics(vec![topic.clone().with_configs(vec![setting])]);
         assert_eq!(client.call(&made, version).await.topics[0].error_code, 0, "version {version}");
@@ -214,11 +212,12 @@ async fn topics_are_made_seen_and_deleted_at_every_version() {
     }
     for version in versions(ApiKey::DescribeConfigs) {
         use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-        let resource = |kind, name| {
-            DescribeConfigsResource::default().with_resource_type(kind).with_resource_name(text(name))
-        };
-        let request = DescribeConfigsRequest::default()
-            .with_resources(vec![resource(2, "t2").with_configuration_keys(None), resource(4, "1"), resource(2, "none")]);
+        let resource = |kind, name| DescribeConfigsResource::default().with_resource_type(kind).with_resource_name(text(name));
+        let request = DescribeConfigsRequest::default().with_resources(vec![
+            resource(2, "t2").with_configuration_keys(None),
+            resource(4, "1"),
+            resource(2, "none"),
+        ]);
         let response = client.call(&request, version).await;
         let retention = response.results[0].configs.iter().find(|c| c.name.as_str() == "retention.ms").unwrap();
         assert_eq!(retention.value.as_deref(), Some("60000"));
@@ -262,8 +261,7 @@ async fn a_group_lives_at_every_version() {
     let mut client = Client::connect(address).await;
     for version in versions(ApiKey::FindCoordinator) {
         let request = FindCoordinatorRequest::default();
-        let request =
-            if version >= 4 { request.with_coordinator_keys(vec![text("g")]) } else { request.with_key(text("g")) };
+        let request = if version >= 4 { request.with_coordinator_keys(vec![text("g")]) } else { request.with_key(text("g")) };
         let response = client.call(&request, version).await;
         let port = if version >= 4 { response.coordinators[0].port } else { response.port };
         assert_eq!(port, i32::from(address.port()), "version {version}");
@@ -291,9 +289,7 @@ async fn a_group_lives_at_every_version() {
         assert_eq!(joined.leader, joined.member_id);
         let (member, generation) = (joined.member_id, joined.generation_id);
         let at = version.min(*versions(ApiKey::SyncGroup).end());
-        let assignment = SyncGroupRequestAssignment::default()
-            .with_member_id(member.clone())
-            .with_assignment(Bytes::from("work"));
+        let assignment = SyncGroupRequestAssignment::default().with_member_id(member.clone()).with_assignment(Bytes::from("work"));
         let sync = SyncGroupRequest::default()
             .with_group_id(group.clone())
             .with_generation_id(generation)
@@ -302,10 +298,8 @@ async fn a_group_lives_at_every_version() {
         let synced = client.call(&sync, at).await;
         assert_eq!((synced.error_code, synced.assignment), (0, Bytes::from("work")));
         let at = version.min(*versions(ApiKey::Heartbeat).end());
-        let heartbeat = HeartbeatRequest::default()
-            .with_group_id(group.clone())
-            .with_generation_id(generation)
-            .with_member_id(member.clone());
+        let heartbeat =
+            HeartbeatRequest::default().with_group_id(group.clone()).with_generation_id(generation).with_member_id(member.clone());
         assert_eq!(client.call(&heartbeat, at).await.error_code, 0);
         let stale = client.call(&heartbeat.clone().with_generation_id(generation + 1), at).await.error_code;
         assert_eq!(stale, ResponseError::IllegalGeneration.code());
@@ -343,9 +337,8 @@ async fn a_group_lives_at_every_version() {
 async fn commit_and_fetch(client: &mut Client, version: i16, group: &GroupId, generation: i32, member: &StrBytes) {
     use kafka_protocol::messages::offset_commit_request::*;
     use kafka_protocol::messages::offset_fetch_request::*;
-    let partition = OffsetCommitRequestPartition::default()
-        .with_committed_offset(40 + i64::from(version))
-        .with_committed_metadata(Some(text("note")));
+    let partition =
+        OffsetCommitRequestPartition::default().with_committed_offset(40 + i64::from(version)).with_committed_metadata(Some(text("note")));
     let topic = OffsetCommitRequestTopic::default().with_name(topic_name("t")).with_partitions(vec![partition]);
     let commit = OffsetCommitRequest::default()
         .with_group_id(group.clone())
@@ -386,9 +379,7 @@ async fn transactions_run_at_every_version() {
         use kafka_protocol::messages::txn_offset_commit_request::*;
         let at = |key| round.clamp(*versions(key).start(), *versions(key).end());
         let id = TransactionalId(text("writer"));
-        let init = InitProducerIdRequest::default()
-            .with_transactional_id(Some(id.clone()))
-            .with_transaction_timeout_ms(60_000);
+        let init = InitProducerIdRequest::default().with_transactional_id(Some(id.clone())).with_transaction_timeout_ms(60_000);
         let given = client.call(&init, at(ApiKey::InitProducerId)).await;
         assert_eq!((given.error_code, given.producer_epoch), (0, round));
         let (producer, epoch) = (given.producer_id, given.producer_epoch);

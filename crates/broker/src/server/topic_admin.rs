@@ -6,8 +6,8 @@ use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, TopicName,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+    TopicName,
 };
 
 use super::{Context, NODE_ID, failure, text};
@@ -26,17 +26,12 @@ pub(super) async fn create(context: &Context, request: CreateTopicsRequest, vers
             Ok(Ok((config, id))) => {
                 let result = result.with_topic_id(id);
                 if version >= 5 {
-                    result
-                        .with_num_partitions(config.partitions)
-                        .with_replication_factor(1)
-                        .with_configs(Some(Vec::new()))
+                    result.with_num_partitions(config.partitions).with_replication_factor(1).with_configs(Some(Vec::new()))
                 } else {
                     result
                 }
             }
-            Ok(Err((error, message))) => {
-                result.with_error_code(error.code()).with_error_message(Some(text(&message)))
-            }
+            Ok(Err((error, message))) => result.with_error_code(error.code()).with_error_message(Some(text(&message))),
             Err(_) => result.with_error_code(ResponseError::UnknownServerError.code()),
         });
     }
@@ -45,11 +40,7 @@ pub(super) async fn create(context: &Context, request: CreateTopicsRequest, vers
 
 type Refusal = (ResponseError, String);
 
-fn create_one(
-    broker: &Broker,
-    topic: &CreatableTopic,
-    validate_only: bool,
-) -> std::result::Result<(TopicConfig, uuid::Uuid), Refusal> {
+fn create_one(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> std::result::Result<(TopicConfig, uuid::Uuid), Refusal> {
     let refused = |error: Error| {
         let code = match error {
             Error::InvalidArgument(_) => ResponseError::InvalidPartitions,
@@ -79,8 +70,7 @@ fn create_one(
     }
     for setting in &topic.configs {
         let value = setting.value.as_ref().map_or("", |value| value.as_str());
-        apply_setting(&mut config, &setting.name, value)
-            .map_err(|message| (ResponseError::InvalidConfig, message))?;
+        apply_setting(&mut config, &setting.name, value).map_err(|message| (ResponseError::InvalidConfig, message))?;
     }
     topics.check(&topic.name, &mut config).map_err(refused)?;
     if validate_only {
@@ -109,8 +99,14 @@ fn apply_setting(config: &mut TopicConfig, name: &str, value: &str) -> std::resu
         "message.timestamp.type" => return Err("message.timestamp.type can only be CreateTime".into()),
         "compression.type" if value == "producer" => {}
         "compression.type" => return Err("compression.type can only be producer".into()),
-        "min.insync.replicas" | "unclean.leader.election.enable" | "flush.messages" | "flush.ms"
-        | "max.message.bytes" | "segment.ms" | "index.interval.bytes" | "file.delete.delay.ms"
+        "min.insync.replicas"
+        | "unclean.leader.election.enable"
+        | "flush.messages"
+        | "flush.ms"
+        | "max.message.bytes"
+        | "segment.ms"
+        | "index.interval.bytes"
+        | "file.delete.delay.ms"
         | "message.format.version" => {}
         _ => return Err(format!("unknown topic setting {name}")),
     }
@@ -164,9 +160,7 @@ pub(super) async fn delete_records(context: &Context, request: DeleteRecordsRequ
             partitions.push(match tokio::task::spawn_blocking(deleting).await {
                 Ok(Ok(log_start)) => answer.with_low_watermark(log_start),
                 Ok(Err(error)) => answer.with_low_watermark(-1).with_error_code(error.response().code()),
-                Err(_) => {
-                    answer.with_low_watermark(-1).with_error_code(ResponseError::UnknownServerError.code())
-                }
+                Err(_) => answer.with_low_watermark(-1).with_error_code(ResponseError::UnknownServerError.code()),
             });
         }
         topics.push(DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions));

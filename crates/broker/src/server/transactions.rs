@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::add_partitions_to_txn_response::{
-    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
-};
-use kafka_protocol::messages::txn_offset_commit_response::{
-    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
-};
+use kafka_protocol::messages::add_partitions_to_txn_response::{AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult};
+use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use kafka_protocol::messages::*;
 
 use super::group_offsets::check_offset;
@@ -26,13 +22,8 @@ pub(super) async fn init_producer_id(context: &Context, request: InitProducerIdR
         }
     };
     match given {
-        Ok((id, epoch)) => {
-            InitProducerIdResponse::default().with_producer_id(id.into()).with_producer_epoch(epoch)
-        }
-        Err(error) => InitProducerIdResponse::default()
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1)
-            .with_error_code(error.code()),
+        Ok((id, epoch)) => InitProducerIdResponse::default().with_producer_id(id.into()).with_producer_epoch(epoch),
+        Err(error) => InitProducerIdResponse::default().with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(error.code()),
     }
 }
 
@@ -44,11 +35,7 @@ fn fenced_for(error: ResponseError, version: i16, knows_fenced_from: i16) -> Res
     }
 }
 
-pub(super) async fn add_partitions(
-    context: &Context,
-    request: AddPartitionsToTxnRequest,
-    version: i16,
-) -> AddPartitionsToTxnResponse {
+pub(super) async fn add_partitions(context: &Context, request: AddPartitionsToTxnRequest, version: i16) -> AddPartitionsToTxnResponse {
     let shared = &context.broker.shared;
     let mut partitions = Vec::new();
     let mut refused = false;
@@ -91,25 +78,13 @@ pub(super) async fn add_partitions(
     AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(results.collect())
 }
 
-pub(super) async fn add_offsets(
-    context: &Context,
-    request: AddOffsetsToTxnRequest,
-    version: i16,
-) -> AddOffsetsToTxnResponse {
-    let call = TransactionCall {
-        id: &request.transactional_id,
-        producer_id: request.producer_id.0,
-        epoch: request.producer_epoch,
-    };
+pub(super) async fn add_offsets(context: &Context, request: AddOffsetsToTxnRequest, version: i16) -> AddOffsetsToTxnResponse {
+    let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
     let done = context.broker.shared.coordinator.transactions.add_group(call, &request.group_id).await;
     AddOffsetsToTxnResponse::default().with_error_code(code_of(done.map_err(|error| fenced_for(error, version, 2))))
 }
 
-pub(super) async fn commit_offsets(
-    context: &Context,
-    request: TxnOffsetCommitRequest,
-    version: i16,
-) -> TxnOffsetCommitResponse {
+pub(super) async fn commit_offsets(context: &Context, request: TxnOffsetCommitRequest, version: i16) -> TxnOffsetCommitResponse {
     let coordinator = &context.broker.shared.coordinator;
     let member = MemberId {
         group: &request.group_id,
@@ -129,11 +104,7 @@ pub(super) async fn commit_offsets(
             let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
             let checked = allowed.and_then(|()| check_offset(context, &topic.name, index, metadata));
             if checked.is_ok() {
-                let key = OffsetKey {
-                    group: request.group_id.to_string(),
-                    topic: topic.name.to_string(),
-                    partition: index,
-                };
+                let key = OffsetKey { group: request.group_id.to_string(), topic: topic.name.to_string(), partition: index };
                 let offset = CommittedOffset {
                     offset: partition.committed_offset,
                     leader_epoch: partition.committed_leader_epoch,
@@ -145,11 +116,7 @@ pub(super) async fn commit_offsets(
         }
         results.push((topic.name.clone(), partitions));
     }
-    let call = TransactionCall {
-        id: &request.transactional_id,
-        producer_id: request.producer_id.0,
-        epoch: request.producer_epoch,
-    };
+    let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
     let mut added = Ok(());
     if !offsets.is_empty() {
         added = coordinator.transactions.add_offsets(call, &request.group_id, offsets).await;
@@ -157,9 +124,7 @@ pub(super) async fn commit_offsets(
     }
     let topics = results.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, checked)| {
-            TxnOffsetCommitResponsePartition::default()
-                .with_partition_index(index)
-                .with_error_code(code_of(checked.and(added)))
+            TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code_of(checked.and(added)))
         });
         TxnOffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
@@ -167,11 +132,7 @@ pub(super) async fn commit_offsets(
 }
 
 pub(super) async fn end(context: &Context, request: EndTxnRequest, version: i16) -> EndTxnResponse {
-    let call = TransactionCall {
-        id: &request.transactional_id,
-        producer_id: request.producer_id.0,
-        epoch: request.producer_epoch,
-    };
+    let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
     let done = Transactions::end(&context.broker, call, request.committed).await;
     EndTxnResponse::default().with_error_code(code_of(done.map_err(|error| fenced_for(error, version, 2))))
 }

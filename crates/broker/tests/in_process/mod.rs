@@ -99,9 +99,7 @@ async fn a_waiting_reader_is_woken_by_the_append_it_waits_for() {
     assert!(!broker.wait_for_data(&position, Isolation::ReadUncommitted, Duration::from_millis(1)).unwrap());
     let waiting = {
         let broker = broker.clone();
-        tokio::task::spawn_blocking(move || {
-            broker.wait_for_data(&position, Isolation::ReadUncommitted, Duration::from_secs(20)).unwrap()
-        })
+        tokio::task::spawn_blocking(move || broker.wait_for_data(&position, Isolation::ReadUncommitted, Duration::from_secs(20)).unwrap())
     };
     broker.append("t", 0, &batch(0..1)).unwrap().durable.await.unwrap();
     assert!(waiting.await.unwrap());
