@@ -1,0 +1,1 @@
+select account, level as level from profiles
