@@ -89,11 +89,16 @@ impl Commit {
 
     /// One part will never be durable: the others must not become visible. Must be called without any lock.
     pub(super) fn fail(&self, error: &Error) {
-        if let Some(answer) = self.answer.lock().take() {
-            let _ = answer.send(Err(error.clone()));
-        }
-        for partition in std::mem::take(&mut *self.held.lock()) {
+        let (answer, held) = {
+            let mut answer = self.answer.lock();
+            (answer.take(), std::mem::take(&mut *self.held.lock()))
+        };
+        // The answer comes last: who gets it finds all partitions of the group failed.
+        for partition in held {
             partition.fail(error);
+        }
+        if let Some(answer) = answer {
+            let _ = answer.send(Err(error.clone()));
         }
     }
 }
