@@ -62,7 +62,10 @@ impl Timeline<'_> {
             if named.len() > 1 {
                 report.add(Diagnostic::new(named[1].0.place.clone(), "one event is of one stream").hint("start another item with `-`"));
             } else if entries.iter().all(|(key, _)| MODIFIERS.contains(&key.name.as_str())) {
-                report.add(Diagnostic::new(node.place.clone(), "an event of a case needs its stream").hint(format!("streams are: {}", names.join(", "))));
+                report.add(
+                    Diagnostic::new(node.place.clone(), "an event of a case needs its stream")
+                        .hint(format!("streams are: {}", names.join(", "))),
+                );
             }
             return;
         };
@@ -85,7 +88,10 @@ impl Timeline<'_> {
             Value::Null => serde_json::Map::new(),
             _ => {
                 if let Some(report) = report {
-                    report.add(Diagnostic::new(own.place.clone(), format!("an event must be a mapping of field to value, got {}", own.describe())));
+                    report.add(Diagnostic::new(
+                        own.place.clone(),
+                        format!("an event must be a mapping of field to value, got {}", own.describe()),
+                    ));
                 }
                 return false;
             }
@@ -135,3 +141,6 @@ impl Timeline<'_> {
         judged.and_then(example_time).or_else(|| example_time(spec)).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

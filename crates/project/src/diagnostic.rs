@@ -126,3 +126,6 @@ pub fn excerpt(text: &str, place: &Place) -> Option<String> {
     let missing = (place.column - 1 - skip).saturating_sub(pad.chars().count());
     Some(format!("{shown}\n{pad}{}^", " ".repeat(missing)))
 }
+
+#[cfg(test)]
+mod tests;

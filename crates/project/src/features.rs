@@ -20,13 +20,9 @@ pub(crate) fn read(path: &str, bytes: &[u8], vars: &BTreeMap<String, serde_json:
             report.add(Diagnostic::new(Place::file(path), "the file renders to nothing"));
             None
         }
-        Ok(rendered) => Some(FeatureFile {
-            path: path.into(),
-            source: source.into(),
-            sql: rendered.sql,
-            lines: rendered.lines,
-            join: Vec::new(),
-        }),
+        Ok(rendered) => {
+            Some(FeatureFile { path: path.into(), source: source.into(), sql: rendered.sql, lines: rendered.lines, join: Vec::new() })
+        }
         Err(mistake) => {
             report.add(mistake);
             None
@@ -124,7 +120,8 @@ pub(crate) fn unknown(node: Option<&Node>, features: &[Text]) -> Vec<Diagnostic>
     for case in items("cases") {
         for (key, _) in case.get("expect").and_then(Node::entries).unwrap_or_default() {
             if !known(&key.name) {
-                mistakes.push(Diagnostic::new(key.place.clone(), format!("there is no feature `{}`", key.name)).nearest(&key.name, names()));
+                mistakes
+                    .push(Diagnostic::new(key.place.clone(), format!("there is no feature `{}`", key.name)).nearest(&key.name, names()));
             }
         }
     }

@@ -89,7 +89,8 @@ pub(crate) fn read(root: &Path) -> Result<Found, Diagnostic> {
 impl Found {
     fn entry(&mut self, root: &Path, folder: &str, entry: &walkdir::DirEntry) {
         let Some(name) = entry.file_name().to_str() else {
-            self.mistakes.push(Diagnostic::new(Place::file(format!("{folder}/{}", entry.file_name().to_string_lossy())), "the name is not UTF-8"));
+            self.mistakes
+                .push(Diagnostic::new(Place::file(format!("{folder}/{}", entry.file_name().to_string_lossy())), "the name is not UTF-8"));
             return;
         };
         let path = format!("{folder}/{name}");
@@ -147,3 +148,6 @@ pub(crate) fn digest(files: &[(String, Vec<u8>)]) -> Text {
     }
     Text::new(hex::encode(&hasher.finalize().as_bytes()[..16]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,8 @@ pub(crate) fn read(path: &str, bytes: &[u8], report: &mut Report) -> Option<List
     };
     let top = Place { file: path.into(), line: header_line(text), column: 0 };
     if header.iter().all(String::is_empty) {
-        report.add(Diagnostic::new(Place::file(path), "the first line must name the columns").hint("for example: merchant_id,who,why,until"));
+        report
+            .add(Diagnostic::new(Place::file(path), "the first line must name the columns").hint("for example: merchant_id,who,why,until"));
         return None;
     }
     for (i, column) in header.iter().enumerate() {

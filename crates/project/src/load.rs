@@ -96,7 +96,10 @@ fn place_of(files: &[(String, Vec<u8>)], file: &str, keys: &[&str]) -> Place {
 
 fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Report) -> Project {
     let in_folder = |folder: &'static str, extension: &'static str| {
-        files.iter().filter(move |(path, _)| path.starts_with(folder) && path.ends_with(extension)).map(|(path, bytes)| (path.as_str(), &bytes[..]))
+        files
+            .iter()
+            .filter(move |(path, _)| path.starts_with(folder) && path.ends_with(extension))
+            .map(|(path, bytes)| (path.as_str(), &bytes[..]))
     };
     let file = |name: &str| files.iter().find(|(path, _)| path == name).map(|(path, bytes)| (path.as_str(), &bytes[..]));
 

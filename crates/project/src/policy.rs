@@ -11,13 +11,17 @@ pub(crate) fn read(path: &str, node: &Node, lists: &[ListSpec], known: &[&str], 
     let mut policy = PolicySpec { path: path.into(), ..PolicySpec::default() };
     let Some(section) = Section::open(node, "policy.yml", &["lists", "thresholds", "too_late"], report) else { return policy };
     policy.lists = section.list("lists").iter().filter_map(|node| list(node, lists, known, report)).collect();
-    if let Some(thresholds) = section.node("thresholds").and_then(|node| Section::open(node, "`thresholds`", &["review", "block"], report)) {
+    if let Some(thresholds) = section.node("thresholds").and_then(|node| Section::open(node, "`thresholds`", &["review", "block"], report))
+    {
         policy.review_score = thresholds.parse("review", report, unit_interval);
         policy.block_score = thresholds.parse("block", report, unit_interval);
         if let (Some(review), Some(block)) = (policy.review_score, policy.block_score)
             && review > block
         {
-            report.add(Diagnostic::new(thresholds.place.clone(), format!("the score to review, {review}, is above the score to block, {block}")));
+            report.add(Diagnostic::new(
+                thresholds.place.clone(),
+                format!("the score to review, {review}, is above the score to block, {block}"),
+            ));
         }
     }
     policy.too_late = section.choice("too_late", &ACTIONS, report);
@@ -58,7 +62,10 @@ fn keys(section: &Section, list: &ListSpec, report: &mut Report) -> Option<Vec<S
                 match entries.iter().find(|(key, _)| column == key.name.as_str()) {
                     Some((_, value)) => keys.push(sql(value, column, report)?),
                     None => {
-                        report.add(Diagnostic::new(node.place.clone(), format!("`match` needs the key column `{column}` of list `{}`", list.name)));
+                        report.add(Diagnostic::new(
+                            node.place.clone(),
+                            format!("`match` needs the key column `{column}` of list `{}`", list.name),
+                        ));
                         return None;
                     }
                 }
@@ -66,7 +73,8 @@ fn keys(section: &Section, list: &ListSpec, report: &mut Report) -> Option<Vec<S
             Some(keys)
         }
         _ => {
-            let mistake = Diagnostic::new(node.place.clone(), format!("list `{}` has the key columns {}", list.name, list.columns.join(", ")));
+            let mistake =
+                Diagnostic::new(node.place.clone(), format!("list `{}` has the key columns {}", list.name, list.columns.join(", ")));
             report.add(mistake.hint("write `match:` as a mapping of key column to expression"));
             None
         }

@@ -117,7 +117,8 @@ impl<'a> Section<'a> {
         let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
         if found.is_none() {
             report.add(
-                Diagnostic::new(node.place.clone(), format!("`{key}` cannot be `{word}`")).nearest(word, choices.iter().map(|(name, _)| *name)),
+                Diagnostic::new(node.place.clone(), format!("`{key}` cannot be `{word}`"))
+                    .nearest(word, choices.iter().map(|(name, _)| *name)),
             );
         }
         found
@@ -163,9 +164,9 @@ pub(crate) fn is_name(word: &str) -> bool {
 pub(crate) fn check_name(word: &str, what: &str, place: &Place, report: &mut Report) {
     if !is_name(word) {
         let suggestion: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-        report.add(
-            Diagnostic::new(place.clone(), format!("`{word}` cannot name {what}"))
-                .hint(format!("use lower-case letters, digits and `_`, for example `{}`", suggestion.trim_start_matches(|c: char| c.is_ascii_digit()))),
-        );
+        report.add(Diagnostic::new(place.clone(), format!("`{word}` cannot name {what}")).hint(format!(
+            "use lower-case letters, digits and `_`, for example `{}`",
+            suggestion.trim_start_matches(|c: char| c.is_ascii_digit())
+        )));
     }
 }

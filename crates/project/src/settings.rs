@@ -91,10 +91,12 @@ fn store(node: &Node, env: Environment, report: &mut Report) -> StoreSettings {
         return StoreSettings::Embedded;
     }
     // user:password@host with the password written out
-    let password = written.split_once("://").and_then(|(_, rest)| rest.split_once('@')).and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p);
+    let password =
+        written.split_once("://").and_then(|(_, rest)| rest.split_once('@')).and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p);
     if password.is_some_and(|p| !p.is_empty() && !p.contains("${")) {
         report.add(
-            Diagnostic::new(node.place.clone(), "`store` holds a password in plain text").hint("write ${NAME} and set NAME in the environment"),
+            Diagnostic::new(node.place.clone(), "`store` holds a password in plain text")
+                .hint("write ${NAME} and set NAME in the environment"),
         );
         return StoreSettings::Embedded;
     }
@@ -141,3 +143,6 @@ fn resolved(node: &Node, key: &str, env: Environment, report: &mut Report) -> Op
     out.push_str(rest);
     complete.then_some(out)
 }
+
+#[cfg(test)]
+mod tests;

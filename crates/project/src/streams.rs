@@ -11,7 +11,19 @@ use serde_json::Map;
 use std::sync::Arc;
 
 const KEYS: [&str; 14] = [
-    "topic", "description", "mode", "key", "event_time", "lateness", "skew", "closed", "partitions", "retention", "judged", "fields", "example",
+    "topic",
+    "description",
+    "mode",
+    "key",
+    "event_time",
+    "lateness",
+    "skew",
+    "closed",
+    "partitions",
+    "retention",
+    "judged",
+    "fields",
+    "example",
     "format",
 ];
 const FIELD_KEYS: [&str; 8] = ["type", "values", "required", "min", "max", "max_length", "unit", "description"];
@@ -44,7 +56,9 @@ pub(crate) fn read(path: &str, node: &Node, report: &mut Report) -> Option<Strea
         name: Text::new(name),
         topic: Text::new(topic),
         description: section.text("description", report).unwrap_or_default(),
-        mode: section.choice("mode", &[("append", StreamMode::Append), ("upsert", StreamMode::Upsert)], report).unwrap_or(StreamMode::Append),
+        mode: section
+            .choice("mode", &[("append", StreamMode::Append), ("upsert", StreamMode::Upsert)], report)
+            .unwrap_or(StreamMode::Append),
         key: key.unwrap_or_default(),
         event_time: event_time.unwrap_or_default(),
         lateness: section.parse("lateness", report, span).unwrap_or(DEFAULT_LATENESS),
@@ -109,7 +123,10 @@ fn retention(text: &str) -> Result<Option<i64>, String> {
 
 fn require(field: &Field, role: &str, place: &Place, report: &mut Report) {
     if !field.required {
-        report.add(Diagnostic::new(place.clone(), format!("the {role} `{}` must be required", field.name)).hint("add `required: true` to the field"));
+        report.add(
+            Diagnostic::new(place.clone(), format!("the {role} `{}` must be required", field.name))
+                .hint("add `required: true` to the field"),
+        );
     }
 }
 
@@ -151,7 +168,8 @@ fn roles(node: &Node, declared: &Declared, report: &mut Report) -> Option<Roles>
     let words = |kind: &FieldType| matches!(kind, FieldType::Text | FieldType::Integer | FieldType::Enum(_));
     let id = role("id", |kind| matches!(kind, FieldType::Text | FieldType::Integer), "text or integer");
     let account = role("account", words, "text, integer or enum");
-    let amount = role("amount", |kind| matches!(kind, FieldType::Decimal(_) | FieldType::Integer), "a decimal or integer: money is never a float");
+    let amount =
+        role("amount", |kind| matches!(kind, FieldType::Decimal(_) | FieldType::Integer), "a decimal or integer: money is never a float");
     let kind = role("type", words, "text, integer or enum");
     if section.node("id").is_none() {
         section.required("id", report);
@@ -175,7 +193,15 @@ fn fields<'a>(section: &Section<'a>, report: &mut Report) -> Declared<'a> {
 }
 
 fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
-    let empty = Field { name: Text::new(name), kind: FieldType::Text, required: false, description: String::new(), min: None, max: None, max_length: None };
+    let empty = Field {
+        name: Text::new(name),
+        kind: FieldType::Text,
+        required: false,
+        description: String::new(),
+        min: None,
+        max: None,
+        max_length: None,
+    };
     if let Content::Scalar(_) = &node.content {
         // The short form: `name: type`.
         let kind = field_type(text(node, "type", report)?, node, None, report)?;
@@ -204,7 +230,10 @@ fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
         report.add(Diagnostic::new(place, format!("`min` {min} is above `max` {max}")));
     }
     let max_length = section.parse("max_length", report, |text| {
-        text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("must be a number of characters, got {text} (without it: {DEFAULT_MAX_LENGTH})"))
+        text.parse()
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| format!("must be a number of characters, got {text} (without it: {DEFAULT_MAX_LENGTH})"))
     });
     Some(Field {
         required: section.boolean("required", report).unwrap_or_default(),
@@ -233,7 +262,8 @@ fn field_type(written: &str, node: &Node, section: Option<&Section>, report: &mu
         ("boolean", None) => Some(FieldType::Boolean),
         ("float", None) => Some(FieldType::Float),
         ("timestamp", None) => {
-            let units = [("text", TimeUnit::Text), ("seconds", TimeUnit::Seconds), ("millis", TimeUnit::Millis), ("micros", TimeUnit::Micros)];
+            let units =
+                [("text", TimeUnit::Text), ("seconds", TimeUnit::Seconds), ("millis", TimeUnit::Millis), ("micros", TimeUnit::Micros)];
             Some(FieldType::Timestamp(section.and_then(|s| s.choice("unit", &units, report)).unwrap_or_default()))
         }
         ("decimal", Some(scale)) => match scale.parse::<u8>() {
@@ -283,7 +313,8 @@ pub(crate) fn record(node: &Node, what: &str, report: &mut Report) -> Option<Map
     match node.to_json() {
         serde_json::Value::Object(record) => Some(record),
         _ => {
-            report.add(Diagnostic::new(node.place.clone(), format!("`{what}` must be a mapping of field to value, got {}", node.describe())));
+            report
+                .add(Diagnostic::new(node.place.clone(), format!("`{what}` must be a mapping of field to value, got {}", node.describe())));
             None
         }
     }

@@ -167,7 +167,8 @@ impl<'a> Builder<'a> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 Event::StreamEnd => return Ok(root),
                 _ if root.is_some() => {
-                    self.mistakes.push(Diagnostic::new(self.place(&span), "a second document in one file").hint("remove what follows the `---`"));
+                    self.mistakes
+                        .push(Diagnostic::new(self.place(&span), "a second document in one file").hint("remove what follows the `---`"));
                     return Err(Stop);
                 }
                 event => {

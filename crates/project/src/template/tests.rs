@@ -17,9 +17,11 @@ fn plain_sql_is_left_alone() {
 
 #[test]
 fn each_rendered_line_knows_its_source_line() {
-    let source = "select a,\n{% for d in var('days') %}\n  sum(x) over w{{ d }}d as s{{ d }},\n{%- endfor %}\n  {{ var('limit') }}\nfrom t\n";
+    let source =
+        "select a,\n{% for d in var('days') %}\n  sum(x) over w{{ d }}d as s{{ d }},\n{%- endfor %}\n  {{ var('limit') }}\nfrom t\n";
     let out = rendered(source);
-    let shown: Vec<String> = out.sql.lines().zip(&out.lines).map(|(l, n)| format!("{n}:{}", l.trim())).filter(|l| !l.ends_with(':')).collect();
+    let shown: Vec<String> =
+        out.sql.lines().zip(&out.lines).map(|(l, n)| format!("{n}:{}", l.trim())).filter(|l| !l.ends_with(':')).collect();
     assert_eq!(shown, ["1:select a,", "3:sum(x) over w1d as s1,", "3:sum(x) over w30d as s30,", "5:2.5", "6:from t"]);
     assert_eq!(out.lines.len(), out.sql.lines().count());
 }

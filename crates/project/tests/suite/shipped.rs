@@ -13,13 +13,17 @@ fn show(mistakes: &[Diagnostic]) -> String {
     mistakes.iter().map(|m| format!("{m}\n")).collect()
 }
 
-/// Every piece of SQL starts in its file at the place it says.
+/// Every line of a piece of SQL stands in its file where it says, so that a mistake inside it can be shown there.
 fn stands_at_its_place(project: &Project, sql: &Sql) {
     let (_, bytes) = project.files.iter().find(|(path, _)| *path == sql.place.file).unwrap();
-    let line = std::str::from_utf8(bytes).unwrap().lines().nth(sql.place.line - 1).unwrap();
-    let rest: String = line.chars().skip(sql.place.column - 1).collect();
-    let first = sql.text.lines().next().unwrap();
-    assert!(rest.starts_with(first), "{}: `{rest}` does not start with `{first}`", sql.place);
+    let text = std::str::from_utf8(bytes).unwrap();
+    let mut offset = 0;
+    for line in sql.text.split_inclusive('\n') {
+        let place = sql.place_at(offset);
+        let rest: String = text.lines().nth(place.line - 1).unwrap().chars().skip(place.column - 1).collect();
+        assert!(rest.starts_with(line.trim_end()), "{place}: `{rest}` does not start with `{line}`");
+        offset += line.len();
+    }
 }
 
 #[test]

@@ -1,0 +1,46 @@
+use super::*;
+use crate::yaml;
+
+fn environment(name: &str) -> Option<String> {
+    (name == "PASSWORD").then(|| "p@ss".into())
+}
+
+fn settings(text: &str) -> (Settings, Vec<String>) {
+    let mut report = Report::default();
+    let settings = read(&yaml::parse("sluice.yml", text).unwrap().unwrap(), &environment, &mut report);
+    (settings, report.mistakes.iter().map(|m| m.message.clone()).collect())
+}
+
+#[test]
+fn secrets_come_from_the_environment() {
+    let (found, mistakes) = settings(
+        "name: shop\nlog:\n  kafka:\n    bootstrap: broker:9092\n    properties: {sasl.password: '${PASSWORD}', client.id: sluice}\n\
+         store: postgres://sluice:${PASSWORD}@host/db\n",
+    );
+    assert_eq!(mistakes, Vec::<String>::new());
+    let properties = BTreeMap::from([("client.id".into(), "sluice".into()), ("sasl.password".into(), "p@ss".into())]);
+    assert_eq!(found.log, LogSettings::Kafka { bootstrap: "broker:9092".into(), properties });
+    assert_eq!(found.store, StoreSettings::Postgres("postgres://sluice:p@ss@host/db".into()));
+}
+
+#[test]
+fn a_message_never_shows_what_a_secret_resolved_to() {
+    let (found, mistakes) = settings("name: shop\nstore: mysql://${PASSWORD}@host\n");
+    assert_eq!(mistakes, ["`store` cannot be `mysql://${PASSWORD}@host`"]);
+    assert_eq!(found.store, StoreSettings::Embedded);
+}
+
+#[test]
+fn only_secrets_are_taken_from_the_environment() {
+    assert_eq!(settings("name: ${PASSWORD}\n").0.name, "${PASSWORD}");
+}
+
+#[test]
+fn sizes_are_in_bytes() {
+    for (text, expected) in [("512MB", Ok(512_000_000)), ("2GiB", Ok(2 << 30)), ("1 kB", Ok(1000)), ("64", Ok(64))] {
+        assert_eq!(bytes(text), expected, "{text}");
+    }
+    for text in ["MB", "1.5GB", "-1MB", "1TB", "99999999999GB"] {
+        assert!(bytes(text).is_err(), "{text}");
+    }
+}
