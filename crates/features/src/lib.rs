@@ -13,6 +13,6 @@ mod sql;
 mod wide;
 
 pub use compile::compile;
-pub use engine::{Engine, GroupStats, Input, Rows, Stats, expires};
+pub use engine::{Engine, GroupStats, Input, Rows, Stats, expires, has_chunks};
 pub use plan::{Column, FeatureInfo, Group, GroupDigest, Plan};
 pub use snapshot::{Cold, MemoryCold, Snapshot, record_key};

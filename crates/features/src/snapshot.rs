@@ -1,7 +1,7 @@
 //! How state goes to disk and comes back: a snapshot holds what changed since the one before, and [`Cold`] answers for one entity.
 
 use crate::plan::GroupDigest;
-use domain::Result;
+use domain::{Micros, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +23,10 @@ pub struct Snapshot {
     pub sequence: u64,
     /// What `Engine::restore` needs beside the records: the greatest event time of each stream.
     pub meta: Vec<u8>,
+    /// The greatest event time of the judged stream, and that minus its lateness: what expires before the latter is of no use
+    /// once this snapshot is durable. `None` while there was no judged event.
+    pub greatest: Option<Micros>,
+    pub floor: Option<Micros>,
     pub(crate) bytes: Vec<u8>,
     /// (end of key, end of value) in `bytes`; each starts where the one before ends.
     pub(crate) puts: Vec<(usize, usize)>,

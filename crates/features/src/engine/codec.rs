@@ -19,6 +19,11 @@ pub fn expires(value: &[u8]) -> Option<i64> {
     (time != i64::MAX).then_some(time)
 }
 
+/// Whether an entity's chunks stand under ranks of their own, from the first bytes of its record at rank 0.
+pub fn has_chunks(header: &[u8]) -> bool {
+    header.get(PREFIX + 1).is_none_or(|flags| flags & 1 == 0)
+}
+
 fn damaged(what: &str) -> Error {
     Error::stop(
         format!("stored feature state is damaged: {what}"),

@@ -16,7 +16,7 @@ mod table;
 mod tests;
 
 pub(crate) use aggregate::{Moments, average, deviation};
-pub use codec::expires;
+pub use codec::{expires, has_chunks};
 
 use crate::plan::{Make, Plan};
 use crate::snapshot::{Cold, Snapshot};
@@ -299,6 +299,8 @@ impl Engine {
             id: self.generation,
             sequence: self.sequence,
             meta,
+            greatest: self.greatest[self.plan.judged],
+            floor: self.horizon().floor,
             gone: gone.bytes,
             deletes: gone.ends,
             ..Snapshot::default()
