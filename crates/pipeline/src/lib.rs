@@ -13,5 +13,5 @@ pub mod suite;
 
 pub use entry::{Entry, Run};
 pub use run::{Handle, Mark, Options, Progress, replay, resume, run};
-pub use seams::{Batch, Clock, Input, Outgoing, Output, Rank, Record, Sink, Source, Stage, SystemClock, Taken, Ticket};
+pub use seams::{Batch, Clock, Input, Outgoing, Output, Rank, Record, Sink, SnapshotStep, Source, Stage, SystemClock, Taken, Ticket};
 pub use sequencer::Sequencer;

@@ -1,7 +1,7 @@
 //! The one loop: take, process, commit, answer; and the same way again from the written sequence.
 
 use crate::entry::Entry;
-use crate::seams::{Batch, Clock, Input, Outgoing, Output, Record, Sink, Source, Stage, Taken, Ticket};
+use crate::seams::{Batch, Clock, Input, Outgoing, Output, Record, Sink, SnapshotStep, Source, Stage, Taken, Ticket};
 use crate::sequencer::Sequencer;
 use domain::{Error, Kind, Position, Result, TopicPartition};
 use rustc_hash::FxHashMap;
@@ -114,6 +114,7 @@ pub fn replay<S: Stage>(
                     "the sequence topic and the state do not belong together; restore both from one backup, or remove the state folder to rebuild it from the log",
                 ));
             }
+            let before = mark.clone();
             let mut taken: Vec<(usize, Record)> = Vec::new();
             for run in &entry.runs {
                 let at = run.at();
@@ -157,7 +158,7 @@ pub fn replay<S: Stage>(
                     .enumerate()
                     .map(|(n, (input, record))| Taken { input: *input, sequence: entry.first + n as u64, record })
                     .collect();
-                let batch = Batch { inputs: &inputs, first: entry.first, taken_at: entry.taken_at, records: &records };
+                let batch = Batch { inputs: &inputs, first: entry.first, taken_at: entry.taken_at, mark: &before, records: &records };
                 stage.process(&batch, &mut outputs)?;
             }
             mark.sequence = entry.next();
@@ -304,6 +305,8 @@ fn take_until_stopped<'scope, 'env, S: Stage>(
     let mut last_taken_at = i64::MIN;
     let mut snapshot: Option<std::thread::ScopedJoinHandle<'scope, Result<()>>> = None;
     let mut back_off = Duration::from_millis(50);
+    // A snapshot is being taken step by step, also while nothing comes.
+    let mut snapshot_pending = false;
     while !handle.stopping() {
         if refreshed.elapsed() >= options.refresh {
             refreshed = Instant::now();
@@ -319,8 +322,8 @@ fn take_until_stopped<'scope, 'env, S: Stage>(
         match sequencer.fill(source) {
             Ok(true) => back_off = Duration::from_millis(50),
             Ok(false) => {
-                source.wait(&sequencer.ends(), Duration::from_millis(100))?;
-                finish_snapshot(stage, &mut snapshot, progress, false)?;
+                source.wait(&sequencer.ends(), if snapshot_pending { Duration::ZERO } else { Duration::from_millis(100) })?;
+                snapshot_pending = step_snapshot(stage, mark, &mut snapshot, progress, durable, scope)?;
                 continue;
             }
             Err(e) if e.kind == Kind::Retry => {
@@ -341,7 +344,7 @@ fn take_until_stopped<'scope, 'env, S: Stage>(
                 .enumerate()
                 .map(|(n, (input, record))| Taken { input: *input, sequence: entry.first + n as u64, record })
                 .collect();
-            let batch = Batch { inputs: sequencer.inputs(), first: entry.first, taken_at: entry.taken_at, records: &records };
+            let batch = Batch { inputs: sequencer.inputs(), first: entry.first, taken_at: entry.taken_at, mark, records: &records };
             stage.process(&batch, &mut outputs)?
         };
         let ticket = sink.commit(
@@ -359,25 +362,45 @@ fn take_until_stopped<'scope, 'env, S: Stage>(
             return Err(Error::bug("the commit thread ended"));
         }
         progress.stalled_ns.fetch_add(stalled.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        finish_snapshot(stage, &mut snapshot, progress, false)?;
-        if snapshot.is_none() {
-            let pause = Instant::now();
-            if let Some(work) = stage.snapshot(mark, false)? {
-                let next = mark.sequence;
-                snapshot = Some(scope.spawn(move || if durable.wait(next) { work() } else { Ok(()) }));
-                progress.snapshot_pause_ns.fetch_max(pause.elapsed().as_nanos() as u64, Ordering::Relaxed);
-            }
-        }
+        snapshot_pending = step_snapshot(stage, mark, &mut snapshot, progress, durable, scope)?;
     }
     finish_snapshot(stage, &mut snapshot, progress, true)?;
     // The last snapshot, so that the next start has nothing to do again.
-    if let Some(work) = stage.snapshot(mark, true)?
+    if let SnapshotStep::Write(work) = stage.snapshot(mark, true)?
         && durable.wait(mark.sequence)
     {
         work()?;
         stage.snapshot_done();
     }
     Ok(())
+}
+
+/// One step of the snapshot, if one is due or under way; says whether it needs another.
+fn step_snapshot<'scope, 'env, S: Stage>(
+    stage: &mut S,
+    mark: &Mark,
+    snapshot: &mut Option<std::thread::ScopedJoinHandle<'scope, Result<()>>>,
+    progress: &Progress,
+    durable: &'env Durable,
+    scope: &'scope std::thread::Scope<'scope, 'env>,
+) -> Result<bool> {
+    finish_snapshot(stage, snapshot, progress, false)?;
+    if snapshot.is_some() {
+        return Ok(false);
+    }
+    let begun = Instant::now();
+    let step = stage.snapshot(mark, false)?;
+    let pause = begun.elapsed().as_nanos() as u64;
+    match step {
+        SnapshotStep::NotDue => return Ok(false),
+        SnapshotStep::Goes => {}
+        SnapshotStep::Write(work) => {
+            let next = mark.sequence;
+            *snapshot = Some(scope.spawn(move || if durable.wait(next) { work() } else { Ok(()) }));
+        }
+    }
+    progress.snapshot_pause_ns.fetch_max(pause, Ordering::Relaxed);
+    Ok(snapshot.is_none())
 }
 
 /// Tells the stage of a snapshot that has been written. A failed one is not fatal: the one before still stands.

@@ -110,6 +110,8 @@ pub struct Batch<'a> {
     /// The sequence number of the first record.
     pub first: u64,
     pub taken_at: Micros,
+    /// Where everything before this batch stands.
+    pub mark: &'a Mark,
     pub records: &'a [Taken<'a>],
 }
 
@@ -124,12 +126,21 @@ pub trait Stage: Send {
     /// Only Stop or Bug: a wrong record is no error but an output.
     fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers>;
 
-    /// Called after `process` of the batch before `mark`; where a snapshot is due, returns the work of writing it. The work runs on a thread of its own, after
-    /// everything before the mark is durable.
-    fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<Option<SnapshotWork>>;
+    /// Called after `process` of the batch before `mark`, and while nothing comes; a snapshot may take several calls, so that none pauses
+    /// scoring for long. With `force` it is all done at once, at `mark`.
+    fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep>;
 
     /// How a finished snapshot is told to the stage, from the scoring thread.
     fn snapshot_done(&mut self);
+}
+
+/// How far a snapshot is.
+pub enum SnapshotStep {
+    NotDue,
+    /// Under way; call again.
+    Goes,
+    /// Taken. Its writing runs on a thread of its own, after everything before the mark is durable.
+    Write(SnapshotWork),
 }
 
 /// The writing of a snapshot.

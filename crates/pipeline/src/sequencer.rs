@@ -115,6 +115,10 @@ impl Sequencer {
             let (begin, end) = (out[at].1.offset, out[out.len() - 1].1.offset);
             self.take_from[i] = end + 1;
             entry.push(&self.inputs[i], begin, end, (out.len() - at) as u64);
+            if rank == Rank::Control {
+                // A change stands alone, so that what it changes can be put in order between batches.
+                break;
+            }
         }
         entry
     }

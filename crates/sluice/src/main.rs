@@ -1,2 +1,59 @@
-//! The `sluice` binary.
-fn main() {}
+//! The binary: reads the command line, calls the command, turns its outcome into an exit code (0 done, 1 it found something or failed,
+//! 2 the command line was wrong).
+
+// A command line prints: results to standard output, everything else to standard error.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod cli;
+mod commands;
+mod dead_letter;
+mod disk;
+mod instance;
+mod live_simulator;
+mod opened;
+mod platform;
+mod predictor;
+mod shipped;
+mod stage;
+mod store_sink;
+mod topics;
+mod vectors;
+mod versions;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+// Scoring allocates on one thread and frees on another, which this allocator does well.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.output;
+    if let Err(e) = telemetry::init_logs(telemetry::LogFormat::Auto) {
+        eprintln!("sluice: {e}");
+        return ExitCode::from(2);
+    }
+    let outcome = match cli.command {
+        Command::Up(args) => commands::up::run(&args, output),
+        Command::Down(args) => commands::down::run(&args),
+        Command::Init(args) => commands::init::run(&args, output),
+        Command::Check(args) => commands::check::run(&args, output),
+        Command::Test(args) => commands::test::run(&args, output),
+        Command::Show(args) => commands::show::run(&args, output),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Replay(args) => commands::replay::run(&args, output),
+        Command::Simulate(args) => commands::simulate::run(&args, output),
+        Command::Import(args) => commands::import::run(&args, output),
+        Command::Bench(args) => commands::bench::run(&args, output),
+    };
+    match outcome {
+        Ok(commands::Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(commands::Outcome::Found) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("sluice: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}

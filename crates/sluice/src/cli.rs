@@ -1,0 +1,300 @@
+//! The command line: what can be said, with its defaults and examples. What is done about it stands in `commands`, a file each.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Judges every payment in milliseconds, with exact history.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, max_term_width = 110, after_help = "Start here:
+  sluice up --simulate 50          the shipped project, with payments to watch
+  sluice init shop && cd shop      a project of your own; then: sluice check, sluice test, sluice up")]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    /// How results are printed.
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Human)]
+    pub output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// For programs: one JSON document, or one a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts everything: log, scoring, store, HTTP.
+    Up(Up),
+    /// Stops the instance that runs on a data folder.
+    Down(DataDir),
+    /// Writes the shipped project into a folder, to be changed.
+    Init(Init),
+    /// Reports every mistake in a project, with its place and what to write instead.
+    Check(ProjectDir),
+    /// Runs the cases of all rules and features.
+    Test(Test),
+    /// Prints what a project defines, rendered and resolved.
+    Show(Show),
+    /// Judges files of events without any service: one decision a line.
+    Score(Score),
+    /// Scores a stopped instance's log again in its written order and reports every difference.
+    Replay(Replay),
+    /// Makes payments, clicks, balances, merchants and labels of a world of its own.
+    Simulate(Simulate),
+    /// Turns a CSV, JSON lines or Parquet file into events of a stream.
+    Import(Import),
+    /// Measures this machine, each figure beside a baseline of the same run.
+    Bench(Bench),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ProjectDir {
+    /// The project folder; without it the present one if it holds a sluice.yml, else the shipped project.
+    #[arg(long, env = "SLUICE_PROJECT")]
+    pub project: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DataDir {
+    /// Where log, state and store are kept.
+    #[arg(long, env = "SLUICE_DATA", default_value = "data")]
+    pub data: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice up                                  the project of this folder, or the shipped one
+  sluice up --simulate 200                   with 200 simulated payments a second
+  sluice up --http 0.0.0.0:80 --data /var/lib/sluice
+  kcat -b 127.0.0.1:9092 -t decisions        watch decisions with any Kafka client")]
+pub struct Up {
+    #[command(flatten)]
+    pub project: ProjectDir,
+    #[command(flatten)]
+    pub data: DataDir,
+    /// HTTP: API, documentation, metrics. Port 0 takes a free one.
+    #[arg(long, env = "SLUICE_HTTP", default_value = "127.0.0.1:8080")]
+    pub http: SocketAddr,
+    /// Kafka's protocol. Port 0 takes a free one.
+    #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
+    pub kafka: SocketAddr,
+    /// Runs the simulator beside it, with this many payments a second.
+    #[arg(long, value_name = "RATE")]
+    pub simulate: Option<f64>,
+    /// Does not write decisions into the store.
+    #[arg(long)]
+    pub no_store: bool,
+    /// Bytes of feature state kept in memory, such as 512MB; the rest waits on disk.
+    #[arg(long, env = "SLUICE_STATE_MEMORY", value_parser = parse_bytes)]
+    pub state_memory: Option<u64>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Init {
+    /// The folder to write; must not exist, or be empty.
+    pub dir: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Test {
+    #[command(flatten)]
+    pub project: ProjectDir,
+    /// Only cases whose rule, feature or name contains this.
+    pub filter: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice show rules
+  sluice show features --sql                 as-of SQL, which gives the same values over recorded streams
+  sluice show streams --output json")]
+pub struct Show {
+    #[arg(value_enum)]
+    pub what: What,
+    #[command(flatten)]
+    pub project: ProjectDir,
+    /// Prints features as as-of SQL.
+    #[arg(long)]
+    pub sql: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    Features,
+    Rules,
+    Streams,
+    Lists,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice score --events transactions=payments.jsonl
+  sluice score --project shop --events transactions=t.jsonl --events clickstream=c.jsonl --features")]
+pub struct Score {
+    #[command(flatten)]
+    pub project: ProjectDir,
+    /// STREAM=FILE with one JSON record a line; may be given several times. Streams are merged by event time.
+    #[arg(long, required = true, value_parser = parse_pair)]
+    pub events: Vec<(String, PathBuf)>,
+    /// Adds every feature's value under "features".
+    #[arg(long)]
+    pub features: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Replay {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Prints at most this many differences; all are counted.
+    #[arg(long, default_value_t = 20)]
+    pub show: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SimulateMode {
+    /// A number of payments, then the end.
+    Batch,
+    /// Payments at a rate.
+    Stream,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice simulate --mode batch --count 50 --fraud-rate 0.05
+  sluice simulate --count 100000 --seed 7 --start 2026-01-01T00:00:00Z --to history
+  sluice simulate --mode stream --rate 1000 --duration 60s --to kafka
+  sluice simulate --count 10 --to - --stream clickstream")]
+pub struct Simulate {
+    #[arg(long, value_enum, default_value_t = SimulateMode::Batch)]
+    pub mode: SimulateMode,
+    /// Payments to make (batch).
+    #[arg(long, default_value_t = 50)]
+    pub count: u64,
+    /// Payments a second (stream).
+    #[arg(long, default_value_t = 100.0)]
+    pub rate: f64,
+    /// How long to go on (stream), such as 60s or 10m; without it until stopped.
+    #[arg(long, value_parser = parse_span)]
+    pub duration: Option<i64>,
+    /// Share of payments that are fraud.
+    #[arg(long, default_value_t = 0.01)]
+    pub fraud_rate: f64,
+    /// With --start, the same bytes each time.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Event time of the world's beginning.
+    #[arg(long, value_parser = parse_time)]
+    pub start: Option<i64>,
+    /// `kafka`, a folder (one file a stream), or - for standard output (one stream).
+    #[arg(long, default_value = "-")]
+    pub to: String,
+    /// The stream printed with --to -.
+    #[arg(long, default_value = "transactions")]
+    pub stream: String,
+    /// Where `--to kafka` sends.
+    #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
+    pub kafka: String,
+    /// Share of events that come late, twice, or broken.
+    #[arg(long, default_value_t = 0.0)]
+    pub late: f64,
+    #[arg(long, default_value_t = 0.0)]
+    pub duplicate: f64,
+    #[arg(long, default_value_t = 0.0)]
+    pub malformed: f64,
+    /// Where a run without --seed and --start keeps its world, so that the next one goes on with it.
+    #[arg(long, default_value = "data/simulator.cursor")]
+    pub cursor: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice import payments.csv --stream transactions
+  sluice import online_retail --project examples/online-retail       as imports/online_retail.yml says")]
+pub struct Import {
+    /// A .csv, .jsonl or .parquet file, or the name of an import of the project (imports/NAME.yml).
+    pub what: String,
+    #[command(flatten)]
+    pub project: ProjectDir,
+    /// The stream its rows are events of.
+    #[arg(long)]
+    pub stream: Option<String>,
+    /// The field that gets file name and row number as its value, where no column identifies a row.
+    #[arg(long, value_name = "FIELD")]
+    pub id: Option<String>,
+    /// FIELD=COLUMN where they have other names; may be given several times.
+    #[arg(long = "column", value_parser = parse_names)]
+    pub columns: Vec<(String, String)>,
+    /// The broker to send to.
+    #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
+    pub kafka: String,
+    /// Starts over instead of going on behind the last row sent.
+    #[arg(long)]
+    pub restart: bool,
+    /// Where the place in the file is kept; without it under data/imports.
+    #[arg(long)]
+    pub cursor: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice bench                     all of them
+  sluice bench scoring predict --output json")]
+pub struct Bench {
+    /// Which; all without one.
+    #[arg(value_enum)]
+    pub which: Vec<BenchName>,
+    /// Shrinks or grows every count.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// 100 generated features and 25 rules in process, one core.
+    Scoring,
+    /// Kafka in, three windows a user, five rules, decisions out.
+    Stream,
+    /// Latency at 10,000 a second, open loop, from the scheduled send to the decision in a client's hand.
+    Latency,
+    /// `predict` over HTTP, open loop.
+    Predict,
+    /// Start, idle memory, restart with a million entities.
+    Start,
+    /// Cost of an event against the length of its window.
+    Windows,
+}
+
+fn parse_pair(text: &str) -> Result<(String, PathBuf), String> {
+    let (stream, file) = text.split_once('=').ok_or("write STREAM=FILE")?;
+    Ok((stream.to_owned(), file.into()))
+}
+
+fn parse_names(text: &str) -> Result<(String, String), String> {
+    let (field, column) = text.split_once('=').ok_or("write FIELD=COLUMN")?;
+    Ok((field.to_owned(), column.to_owned()))
+}
+
+fn parse_span(text: &str) -> Result<i64, String> {
+    domain::time::parse_span(text)
+}
+
+fn parse_time(text: &str) -> Result<i64, String> {
+    domain::time::parse(text).ok_or_else(|| "write a time such as 2026-01-01T00:00:00Z".into())
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 1,
+        "K" | "KB" | "KIB" => 1 << 10,
+        "M" | "MB" | "MIB" => 1 << 20,
+        "G" | "GB" | "GIB" => 1 << 30,
+        _ => return Err("write a number of bytes such as 512MB".into()),
+    };
+    digits.trim().parse::<u64>().map(|n| n * unit).map_err(|_| "write a number of bytes such as 512MB".into())
+}

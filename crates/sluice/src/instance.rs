@@ -1,0 +1,264 @@
+//! One running Sluice without its doors: log, state, scoring loop, store. `up` puts HTTP and the terminal around it; benches run it as
+//! it is.
+
+use crate::predictor::Predictor;
+use crate::stage::{Judge, Kept, Setup};
+use crate::store_sink::{self, Lag};
+use crate::topics;
+use crate::versions::{self, Control};
+use broker::{BatchBuilder, Broker, Compression, Config};
+use domain::{Error, Result, TopicPartition};
+use kafka::Embedded;
+use parking_lot::Mutex;
+use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
+use project::{LogSettings, Project, StoreSettings};
+use scoring::Plan;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use store::{Sqlite, Store};
+use telemetry::Metrics;
+use tokio::sync::watch;
+
+/// What an instance is made of.
+pub struct Settings {
+    pub project: Arc<Project>,
+    pub plan: Arc<Plan>,
+    pub data: PathBuf,
+    pub kafka: SocketAddr,
+    /// Whether decisions go into the store.
+    pub store: bool,
+    /// Bytes of feature state in memory.
+    pub state_memory: u64,
+}
+
+/// How the last start went.
+#[derive(Clone, Debug, Default)]
+pub struct Started {
+    /// Records scored again to catch up with the written sequence.
+    pub caught_up: u64,
+    pub took: Duration,
+}
+
+pub struct Instance {
+    pub broker: Broker,
+    pub log: Embedded,
+    pub kafka: SocketAddr,
+    pub predictor: Arc<Predictor>,
+    pub store: Arc<dyn Store>,
+    pub metrics: Arc<Metrics>,
+    pub handle: Handle,
+    pub lag: Arc<Lag>,
+    pub started: Started,
+    pub kept: Arc<Kept>,
+    scorer: Option<JoinHandle<Result<()>>>,
+    sink: Option<JoinHandle<Result<()>>>,
+    stop_sink: Arc<AtomicBool>,
+    failed: watch::Receiver<Option<String>>,
+}
+
+impl Instance {
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let begun = Instant::now();
+        if let LogSettings::Kafka { bootstrap, .. } = &settings.project.settings.log {
+            return Err(Error::stop(
+                format!("the project asks for the log at {bootstrap}, which `up` cannot use yet"),
+                "set `log: embedded` in sluice.yml",
+            ));
+        }
+        if let StoreSettings::Postgres(_) = &settings.project.settings.store {
+            return Err(Error::stop("the project asks for a PostgreSQL store, which `up` cannot use yet", "set `store: embedded` in sluice.yml"));
+        }
+        topics::check_names(&settings.project)?;
+        let log_dir = settings.data.join("log");
+        let broker = Broker::open(Config::new(log_dir).listen(settings.kafka))
+            .await
+            .map_err(|e| kafka::embedded::error("cannot open the log", e))?;
+        topics::create(&broker, &settings.project)?;
+        let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
+        let predict = topics::predict(&judged.stream.topic);
+        let log = Embedded::new(broker.clone(), [predict.clone()]);
+        let mut source = log.source();
+
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&settings.data.join("store.db"))?);
+        store_sink::set_floors(&broker, &*store)?;
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+        activate(&broker, &mut source, &settings.project)?;
+
+        let mut sink = log.sink(topics::SEQUENCE, &topics::OUTPUTS);
+        let (mut judge, mut mark) = Judge::open(Setup {
+            plan: settings.plan.clone(),
+            project: settings.project.clone(),
+            state: Some(settings.data.join("state")),
+            state_memory: settings.state_memory as usize,
+            metrics: metrics.clone(),
+            archive: versions::read_all(&mut source)?,
+            broker: Some(broker.clone()),
+        })?;
+        let kept = judge.kept();
+        let sequence = TopicPartition::new(topics::SEQUENCE, 0);
+        let caught_up = pipeline::resume(&mut source, &mut sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
+        let kafka = broker.listen().await.map_err(|e| {
+            let hint = format!("another program listens on {}; choose another address with --kafka", settings.kafka);
+            Error::stop(format!("cannot listen on {}", settings.kafka), hint).because(e)
+        })?;
+        let predictor = Predictor::start(broker.clone(), predict.clone())?;
+        let handle = Handle::default();
+        let (fail, failed) = watch::channel(None);
+        let fail = Arc::new(Mutex::new(fail));
+
+        let scorer = {
+            let (handle, predictor, fail, project) = (handle.clone(), predictor.clone(), fail.clone(), settings.project.clone());
+            spawn("score", fail, move || {
+                let discover = |source: &mut dyn Source| inputs(source, &project);
+                let deliver = |answers: Vec<_>| predictor.answer(answers);
+                let options = Options::default();
+                let topics = topics::OUTPUTS.len();
+                pipeline::run(&mut source, &mut sink, &mut SystemClock, &mut judge, &mut mark, discover, deliver, &options, topics, &handle)
+            })?
+        };
+        let (stop_sink, lag) = (Arc::new(AtomicBool::new(false)), Arc::new(Lag::default()));
+        let sink = if settings.store {
+            let (log, broker, store, stop, lag) = (log.clone(), broker.clone(), store.clone(), stop_sink.clone(), lag.clone());
+            Some(spawn("store", fail, move || store_sink::run(&log, &broker, &store, &stop, &lag))?)
+        } else {
+            for topic in store_sink::READ {
+                let _ = broker.set_reader_floor(topic, 0, "store", None);
+            }
+            None
+        };
+        let started = Started { caught_up, took: begun.elapsed() };
+        Ok(Self {
+            broker,
+            log,
+            kafka,
+            predictor,
+            store,
+            metrics,
+            handle,
+            lag,
+            started,
+            kept,
+            scorer: Some(scorer),
+            sink,
+            stop_sink,
+            failed,
+        })
+    }
+
+    /// Resolves, with the reason, when a part has ended that should not have.
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "all parts ended".into(),
+        }
+    }
+
+    /// Why a part has ended, if one has.
+    pub fn failure(&self) -> Option<String> {
+        self.failed.borrow().clone()
+    }
+
+    /// Brings the gauges up to date.
+    pub fn refresh_metrics(&self) {
+        let (m, progress) = (&self.metrics, &self.handle.progress);
+        m.sequence_position.set(progress.taken.load(Ordering::Relaxed) as i64);
+        m.sequence_durable.set(progress.durable.load(Ordering::Relaxed) as i64);
+        m.queue("predict").set(self.predictor.in_flight() as i64);
+        m.store_lag(topics::DECISIONS, 0, self.lag.decisions.load(Ordering::Relaxed));
+        m.broker.log_bytes.set(self.broker.topics().iter().map(|t| t.bytes as i64).sum());
+        let stats = self.kept.stats.lock();
+        m.state.entities.set(stats.entities as i64);
+        m.state.bytes.set(stats.bytes as i64);
+        let raise = |counter: &telemetry::Counter, to: u64| drop(counter.inc_by(to.saturating_sub(counter.get())));
+        raise(&m.state.hits, stats.hits);
+        raise(&m.state.misses, stats.misses);
+        raise(&m.state.evictions, stats.evictions);
+    }
+
+    /// Takes no more, lets what was taken become durable, writes a snapshot, stores what is decided, and closes the log.
+    pub async fn stop(mut self) -> Result<()> {
+        self.handle.stop();
+        let (scorer, sink, stop_sink) = (self.scorer.take(), self.sink.take(), self.stop_sink.clone());
+        let joined = tokio::task::spawn_blocking(move || {
+            let scored = scorer.map_or(Ok(()), join);
+            stop_sink.store(true, Ordering::SeqCst);
+            let stored = sink.map_or(Ok(()), join);
+            scored.and(stored)
+        });
+        let outcome = joined.await.unwrap_or_else(|e| Err(Error::bug("a part panicked while stopping").because(e)));
+        self.broker.shutdown().await;
+        outcome
+    }
+}
+
+fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| Err(Error::bug("a part panicked; see the log")))
+}
+
+fn spawn(
+    name: &'static str,
+    fail: Arc<Mutex<watch::Sender<Option<String>>>>,
+    run: impl FnOnce() -> Result<()> + Send + 'static,
+) -> Result<JoinHandle<Result<()>>> {
+    /// Reports the end of the thread also where it panics.
+    struct Report(&'static str, Arc<Mutex<watch::Sender<Option<String>>>>, Option<String>);
+    impl Drop for Report {
+        fn drop(&mut self) {
+            if let Some(reason) = self.2.take() {
+                tracing::error!(part = self.0, reason, "a part ended");
+                self.1.lock().send_if_modified(|first| first.is_none() && first.replace(format!("{}: {reason}", self.0)).is_none());
+            }
+        }
+    }
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            let mut report = Report(name, fail, Some("panicked".into()));
+            let outcome = run();
+            report.2 = outcome.as_ref().err().map(ToString::to_string);
+            outcome
+        })
+        .map_err(|e| Error::stop("could not start a thread", "raise the limit on threads").because(e))
+}
+
+/// What the scorer reads: control, the predict topic, then the project's streams, those that are looked up before the judged one.
+pub fn inputs(source: &mut dyn Source, project: &Project) -> Result<Vec<Input>> {
+    let mut inputs = vec![Input { at: TopicPartition::new(topics::CONTROL, 0), rank: Rank::Control }];
+    for spec in &project.streams {
+        let topic = spec.stream.topic.to_string();
+        for partition in source.partitions(&topic)? {
+            inputs.push(Input { at: TopicPartition::new(topic.clone(), partition), rank: Rank::Normal });
+        }
+        if spec.stream.judged.is_some() {
+            inputs.push(Input { at: TopicPartition::new(topics::predict(&topic), 0), rank: Rank::Urgent });
+        }
+    }
+    Ok(inputs)
+}
+
+/// Archives the project version and activates it, unless it is the active one already.
+fn activate(broker: &Broker, source: &mut dyn Source, project: &Project) -> Result<()> {
+    let past = versions::read_all(source)?;
+    let active = past.iter().rev().find_map(|c| match c {
+        Control::Activate { digest } => Some(digest),
+        Control::Project { .. } => None,
+    });
+    if active == Some(&project.digest) {
+        return Ok(());
+    }
+    let mut batch = BatchBuilder::new(Compression::None);
+    let now = pipeline::Clock::now(&mut SystemClock) / 1000;
+    if !past.iter().any(|c| matches!(c, Control::Project { digest, .. } if *digest == project.digest)) {
+        batch.push(now, Some(project.digest.as_bytes()), Some(&Control::archive(project)?.to_json()?));
+    }
+    batch.push(now, Some(b"activate"), Some(&Control::Activate { digest: project.digest.clone() }.to_json()?));
+    let cannot = |e| kafka::embedded::error("cannot write the project version", e);
+    broker.append(topics::CONTROL, 0, &batch.build().map_err(cannot)?).map_err(cannot)?.durable.wait().map_err(cannot)?;
+    tracing::info!(digest = %project.digest, "project version activated");
+    Ok(())
+}

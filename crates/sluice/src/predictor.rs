@@ -1,0 +1,171 @@
+//! The way from an HTTP call to a decision: transactions are checked, appended to the predict topic in groups, and answered when their
+//! decision is durable. Nothing is appended that cannot be answered in time: the queue is bounded and its wait is estimated.
+
+use broker::{BatchBuilder, Broker, Compression};
+use bytes::Bytes;
+use domain::{Error, Result};
+use parking_lot::Mutex;
+use pipeline::{Clock as _, SystemClock};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Most transactions between acceptance and answer.
+pub const MOST_IN_FLIGHT: usize = 8192;
+
+/// Most transactions in one append.
+const GROUP: usize = 1024;
+
+/// What scoring says of one appended transaction.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The decision, as its topic holds it.
+    Decision(Bytes),
+    /// The transaction was decided before: the decision's offset in its topic.
+    Before(i64),
+    /// It cannot be taken (it changed between check and scoring, or its id is known with other content).
+    Rejected(Vec<domain::Rejection>),
+}
+
+/// Why a transaction was not appended or not answered.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// Too much is under way for the caller's deadline.
+    Busy { retry_after: Duration },
+    /// The log does not take it now.
+    Unavailable(String),
+}
+
+struct Pending {
+    value: Bytes,
+    key: Bytes,
+    reply: oneshot::Sender<Result<Answer, Refused>>,
+}
+
+struct Waiter {
+    reply: oneshot::Sender<Result<Answer, Refused>>,
+    since: Instant,
+}
+
+/// Appends and waits. One per process.
+pub struct Predictor {
+    queue: SyncSender<Pending>,
+    waiting: Arc<Mutex<FxHashMap<i64, Waiter>>>,
+    in_flight: Arc<AtomicUsize>,
+    /// Nanoseconds from append to answer, smoothed.
+    latency_ns: AtomicU64,
+    broker: Broker,
+}
+
+impl Predictor {
+    /// Starts the appending thread. `topic` exists and is written by nobody else.
+    pub fn start(broker: Broker, topic: String) -> Result<Arc<Self>> {
+        let (queue, pending) = sync_channel(MOST_IN_FLIGHT);
+        let waiting: Arc<Mutex<FxHashMap<i64, Waiter>>> = Arc::default();
+        let in_flight = Arc::new(AtomicUsize::new(0));
+        let predictor =
+            Arc::new(Self { queue, waiting: waiting.clone(), in_flight: in_flight.clone(), latency_ns: AtomicU64::new(0), broker: broker.clone() });
+        std::thread::Builder::new()
+            .name("predict".into())
+            .spawn(move || append_all(&broker, &topic, &pending, &waiting, &in_flight))
+            .map_err(|e| Error::stop("could not start the predict thread", "raise the limit on threads").because(e))?;
+        Ok(predictor)
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Queues transactions and hands back where their answers will come. All are queued or none.
+    pub fn submit(&self, transactions: Vec<(Bytes, Bytes)>, deadline: Duration) -> Result<Vec<oneshot::Receiver<Result<Answer, Refused>>>, Refused> {
+        let count = transactions.len();
+        let before = self.in_flight.fetch_add(count, Ordering::AcqRel);
+        // By Little's law the wait grows with what is under way; the smoothed latency stands for the present load.
+        let expected = Duration::from_nanos(self.latency_ns.load(Ordering::Relaxed));
+        if before + count > MOST_IN_FLIGHT || (expected > deadline && before > 0) {
+            self.in_flight.fetch_sub(count, Ordering::AcqRel);
+            return Err(Refused::Busy { retry_after: expected.max(Duration::from_secs(1)) });
+        }
+        let mut replies = Vec::with_capacity(count);
+        for (n, (key, value)) in transactions.into_iter().enumerate() {
+            let (reply, receiver) = oneshot::channel();
+            match self.queue.try_send(Pending { value, key, reply }) {
+                Ok(()) => replies.push(receiver),
+                // The counter bounds the queue, so this is the end of the thread behind it.
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                    self.in_flight.fetch_sub(count - n, Ordering::AcqRel);
+                    return Err(Refused::Unavailable("shutting down".into()));
+                }
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Called in order, once the decisions at these offsets of the predict topic are durable.
+    pub fn answer(&self, answers: impl IntoIterator<Item = (i64, Answer)>) {
+        for (offset, answer) in answers {
+            // Without a waiter it is from before a restart.
+            if let Some(waiter) = self.waiting.lock().remove(&offset) {
+                let took = waiter.since.elapsed().as_nanos() as u64;
+                let smoothed = self.latency_ns.load(Ordering::Relaxed);
+                self.latency_ns.store(smoothed - smoothed / 8 + took / 8, Ordering::Relaxed);
+                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                let _ = waiter.reply.send(Ok(answer));
+            }
+        }
+    }
+
+    /// Reads a decision given before.
+    pub fn decision_at(&self, offset: i64) -> Result<Bytes> {
+        let missing = || Error::retry(format!("the decision at offset {offset} is not to be had any more"));
+        let read = self
+            .broker
+            .read(crate::topics::DECISIONS, 0, offset, 1, broker::Isolation::ReadCommitted)
+            .map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
+        for batch in &read.batches {
+            let records = batch.records().map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
+            for record in &records {
+                let record = record.map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
+                if record.offset == offset {
+                    return record.value.map(|v| records.share(v)).ok_or_else(missing);
+                }
+            }
+        }
+        Err(missing())
+    }
+}
+
+fn append_all(broker: &Broker, topic: &str, pending: &Receiver<Pending>, waiting: &Mutex<FxHashMap<i64, Waiter>>, in_flight: &AtomicUsize) {
+    let mut batch = BatchBuilder::new(Compression::None);
+    while let Ok(first) = pending.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(more) = pending.try_recv()
+        {
+            group.push(more);
+        }
+        let now = SystemClock.now() / 1000;
+        group.iter().for_each(|p| batch.push(now, Some(&p.key), Some(&p.value)));
+        // Held over the append, so that no answer can come before its waiter is known.
+        let mut waiters = waiting.lock();
+        match batch.build().and_then(|b| broker.append(topic, 0, &b)) {
+            Ok(appended) => {
+                let since = Instant::now();
+                for (n, p) in group.into_iter().enumerate() {
+                    waiters.insert(appended.base_offset + n as i64, Waiter { reply: p.reply, since });
+                }
+            }
+            Err(e) => {
+                drop(waiters);
+                in_flight.fetch_sub(group.len(), Ordering::AcqRel);
+                let reason = e.to_string();
+                for p in group {
+                    let _ = p.reply.send(Err(Refused::Unavailable(reason.clone())));
+                }
+            }
+        }
+    }
+}

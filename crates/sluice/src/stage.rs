@@ -1,0 +1,384 @@
+//! The scorer as a stage of the pipeline: control records change what judges, events become decisions, alerts, feature vectors and dead
+//! letters, and snapshots keep a restart short.
+
+use crate::dead_letter::DeadLetter;
+use crate::disk::Disk;
+use crate::predictor::Answer;
+use crate::versions::{self, Control};
+use crate::{topics, vectors};
+use broker::Broker;
+use bytes::Bytes;
+use domain::{Action, Error, Position, Result, Text, TopicPartition};
+use features::Engine;
+use parking_lot::Mutex;
+use pipeline::{Batch, Mark, Outgoing, Output, SnapshotStep, Stage};
+use project::Project;
+use rustc_hash::FxHashMap;
+use scoring::{Outcome, Outputs, Plan, Record, Scorer};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use telemetry::Metrics;
+
+/// How often a snapshot is begun while records come.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+
+/// Entities encoded between two batches while a snapshot is taken: some hundred microseconds.
+const SNAPSHOT_STEP: usize = 512;
+
+/// What a judge is made of.
+pub struct Setup {
+    /// The version to judge with until the control topic says otherwise.
+    pub plan: Arc<Plan>,
+    pub project: Arc<Project>,
+    /// Where state is kept; without it in memory alone, from the beginning of the log.
+    pub state: Option<PathBuf>,
+    /// Bytes.
+    pub state_memory: usize,
+    pub metrics: Arc<Metrics>,
+    /// The control topic's records: where archived versions are found.
+    pub archive: Vec<Control>,
+    /// Whose retention must not pass the snapshots.
+    pub broker: Option<Broker>,
+}
+
+/// What the outside may see of the state.
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub stats: Mutex<features::Stats>,
+}
+
+/// A snapshot's own place.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Meta {
+    sequence: u64,
+    sequence_offset: i64,
+    position: Vec<(String, i32, i64)>,
+    digest: Text,
+    decided: u64,
+    /// The engine's own.
+    engine: Vec<u8>,
+}
+
+impl Meta {
+    fn to_json(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::bug("a snapshot's place does not serialise").because(e))
+    }
+
+    /// Input topics keep what a start from this snapshot would read.
+    fn set_floors(&self, broker: Option<&Broker>) -> Result<()> {
+        let Some(broker) = broker else { return Ok(()) };
+        for (topic, partition, next) in &self.position {
+            broker
+                .set_reader_floor(topic, *partition, "scorer", Some(*next))
+                .map_err(|e| kafka::embedded::error("cannot set the scorer's floor", e))?;
+        }
+        Ok(())
+    }
+
+    fn mark(&self) -> Mark {
+        let position = self.position.iter().map(|(topic, partition, next)| (TopicPartition::new(topic.clone(), *partition), *next));
+        Mark { sequence: self.sequence, sequence_offset: self.sequence_offset, position: Position(position.collect()) }
+    }
+}
+
+pub struct Judge {
+    scorer: Scorer,
+    disk: Disk,
+    /// Whether `disk` outlives the process.
+    durable: bool,
+    metrics: Arc<Metrics>,
+    archive: FxHashMap<Text, String>,
+    /// The version that the last control record asked for and that is compiled already.
+    ready: (Text, Arc<Plan>),
+    memory: usize,
+    broker: Option<Broker>,
+    kept: Arc<Kept>,
+    snapshot_at: Instant,
+    snapshot_sequence: u64,
+    taking: Option<(Meta, Instant)>,
+    written: Option<u32>,
+    /// Which stream an input carries, by the input's index; looked up once.
+    streams: Vec<Option<usize>>,
+    out: Outputs,
+}
+
+impl Judge {
+    /// Opens the state, if any, and tells where it stands.
+    pub fn open(setup: Setup) -> Result<(Self, Mark)> {
+        let disk = match &setup.state {
+            Some(dir) => Disk::open(dir)?,
+            None => Disk::in_memory(),
+        };
+        let meta: Option<Meta> = match disk.meta()? {
+            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|e| {
+                Error::stop("the state's place cannot be read", "remove the state folder: it is rebuilt from the log").because(e)
+            })?),
+            None => None,
+        };
+        let archive: FxHashMap<Text, String> = setup
+            .archive
+            .into_iter()
+            .filter_map(|c| match c {
+                Control::Project { digest, files, .. } => Some((digest, files)),
+                Control::Activate { .. } => None,
+            })
+            .collect();
+        let ready = (setup.project.digest.clone(), setup.plan);
+        // The tail behind the snapshot is followed with the version that made it.
+        let plan = match &meta {
+            Some(meta) if meta.digest != ready.0 => compiled(&archive, &meta.digest)?,
+            _ => ready.1.clone(),
+        };
+        let mut judge = Self {
+            scorer: Scorer::new(
+                plan.clone(),
+                Engine::new(plan.features.clone(), disk.cold(), setup.state_memory)?,
+                disk.ids(),
+                meta.as_ref().map_or(0, |m| m.decided),
+            ),
+            disk,
+            durable: setup.state.is_some(),
+            metrics: setup.metrics,
+            archive,
+            ready,
+            memory: setup.state_memory,
+            broker: setup.broker,
+            kept: Arc::default(),
+            snapshot_at: Instant::now(),
+            snapshot_sequence: 0,
+            taking: None,
+            written: None,
+            streams: Vec::new(),
+            out: Outputs::default(),
+        };
+        let mark = match &meta {
+            Some(meta) => {
+                // The mark counts records taken; the engine names the last one.
+                judge.scorer.engine().restore(meta.sequence.saturating_sub(1), &meta.engine)?;
+                meta.set_floors(judge.broker.as_ref())?;
+                meta.mark()
+            }
+            None => Mark::default(),
+        };
+        Ok((judge, mark))
+    }
+
+    pub fn kept(&self) -> Arc<Kept> {
+        self.kept.clone()
+    }
+
+    fn control(&mut self, value: &[u8], mark: &Mark) -> Result<()> {
+        match Control::from_json(value)? {
+            Control::Project { digest, files, .. } => {
+                self.archive.insert(digest, files);
+            }
+            Control::Activate { digest } => {
+                if self.scorer.plan().digest != digest {
+                    let plan = if self.ready.0 == digest { self.ready.1.clone() } else { compiled(&self.archive, &digest)? };
+                    self.activate(plan, mark)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Another version judges from here on. Groups of windows that it defines alike keep their state; others begin anew.
+    fn activate(&mut self, plan: Arc<Plan>, mark: &Mark) -> Result<()> {
+        if self.scorer.plan().same_features(&plan) {
+            return self.scorer.activate(plan);
+        }
+        // Through the disk: what the present engine holds is written, and the next one finds its groups there. A change stands in a
+        // batch of its own, so the state is the one at the batch's mark.
+        self.taking = None;
+        let mut meta = self.place(mark);
+        let snapshot = self.scorer.engine().snapshot();
+        meta.engine = snapshot.meta.clone();
+        self.disk.begin();
+        self.disk.commit(&snapshot, &meta.to_json()?)?;
+        let mut engine = Engine::new(plan.features.clone(), self.disk.cold(), self.memory)?;
+        engine.restore(snapshot.sequence, &snapshot.meta)?;
+        self.scorer.activate_with(plan, engine);
+        Ok(())
+    }
+
+    /// Where a snapshot taken now stands.
+    fn place(&self, mark: &Mark) -> Meta {
+        Meta {
+            sequence: mark.sequence,
+            sequence_offset: mark.sequence_offset,
+            position: mark.position.0.iter().map(|(at, next)| (at.topic.clone(), at.partition, *next)).collect(),
+            digest: self.scorer.plan().digest.clone(),
+            decided: self.scorer.decided(),
+            engine: Vec::new(),
+        }
+    }
+
+    fn flush(&mut self, records: &mut Vec<(Record<'_>, bool)>, outputs: &mut [Output], answers: &mut Vec<(i64, Answer)>) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch: Vec<Record<'_>> = records.iter().map(|(r, _)| *r).collect();
+        let begun = Instant::now();
+        self.scorer.score(&batch, &mut self.out)?;
+        self.metrics.stages.features.observe(begun.elapsed().as_secs_f64());
+        let urgent = records.iter().map(|(_, urgent)| *urgent);
+        for ((record, outcome), urgent) in batch.iter().zip(self.out.outcomes.drain(..)).zip(urgent) {
+            let answer = match outcome {
+                Outcome::Decided(decision) => {
+                    match decision.decision {
+                        Action::Allow => self.metrics.decisions.allow.inc(),
+                        Action::Review => self.metrics.decisions.review.inc(),
+                        Action::Block => self.metrics.decisions.block.inc(),
+                    };
+                    let json = Bytes::from(decision.to_json());
+                    let key = Some(Bytes::copy_from_slice(decision.transaction_id.as_bytes()));
+                    for alert in decision.alerts() {
+                        let value = serde_json::to_vec(&alert).map_err(|e| Error::bug("an alert does not serialise").because(e))?;
+                        outputs[topics::ALERTS_AT].records.push(Outgoing { key: key.clone(), value: value.into() });
+                        self.metrics.alerts.inc();
+                    }
+                    outputs[topics::DECISIONS_AT].records.push(Outgoing { key, value: json.clone() });
+                    Answer::Decision(json)
+                }
+                Outcome::Absorbed => continue,
+                Outcome::Repeated(known) => {
+                    self.metrics.records_repeated.inc();
+                    Answer::Before(known.ordinal as i64)
+                }
+                Outcome::Rejected(errors) => {
+                    for wrong in &errors {
+                        self.metrics.rejected(&wrong.code);
+                    }
+                    let letter = DeadLetter {
+                        topic: record.topic.to_owned(),
+                        partition: record.partition,
+                        offset: record.offset,
+                        sequence: record.sequence,
+                        taken_at: record.taken_at,
+                        errors: errors.clone(),
+                        raw: None,
+                        raw_base64: None,
+                    }
+                    .with_raw(record.value);
+                    let value = serde_json::to_vec(&letter).map_err(|e| Error::bug("a dead letter does not serialise").because(e))?;
+                    outputs[topics::DEAD_LETTERS_AT].records.push(Outgoing { key: None, value: value.into() });
+                    Answer::Rejected(errors)
+                }
+            };
+            if urgent {
+                answers.push((record.offset, answer));
+            }
+        }
+        if !self.out.sequences.is_empty() && self.out.features.stride > 0 {
+            let plan = self.scorer.plan();
+            let value = vectors::encode(&plan.digest, &self.out.sequences, self.out.features.stride, &self.out.features.values);
+            outputs[topics::FEATURES_AT].records.push(Outgoing { key: None, value: value.into() });
+        }
+        records.clear();
+        Ok(())
+    }
+}
+
+fn compiled(archive: &FxHashMap<Text, String>, digest: &Text) -> Result<Arc<Plan>> {
+    let files = archive.get(digest).ok_or_else(|| {
+        Error::stop(format!("project version {digest} is not in the control topic"), "restore the control topic from a backup")
+    })?;
+    let plan = Plan::compile(&versions::unpack(files)?).map_err(|mistakes| {
+        let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+        Error::stop(
+            format!("project version {digest} no longer compiles: {first}"),
+            "use the Sluice release that activated it, or start from an empty data folder",
+        )
+    })?;
+    Ok(Arc::new(plan))
+}
+
+impl Stage for Judge {
+    type Answers = Vec<(i64, Answer)>;
+
+    fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers> {
+        let mut answers = Vec::new();
+        let mut records: Vec<(Record<'_>, bool)> = Vec::with_capacity(batch.records.len());
+        for taken in batch.records {
+            let at = &batch.inputs[taken.input].at;
+            if at.topic == topics::CONTROL {
+                self.flush(&mut records, outputs, &mut answers)?;
+                self.control(&taken.record.value, batch.mark)?;
+                self.streams.clear();
+                continue;
+            }
+            if self.streams.len() < batch.inputs.len() {
+                self.streams = batch.inputs.iter().map(|i| stream_of(self.scorer.plan(), &i.at.topic)).collect();
+            }
+            // A topic that the version before read and this one does not.
+            let Some(stream) = self.streams[taken.input] else { continue };
+            let urgent = batch.inputs[taken.input].rank == pipeline::Rank::Urgent;
+            let record = Record {
+                stream,
+                topic: &at.topic,
+                partition: at.partition,
+                offset: taken.record.offset,
+                sequence: taken.sequence,
+                taken_at: batch.taken_at,
+                value: &taken.record.value,
+            };
+            records.push((record, urgent));
+        }
+        self.flush(&mut records, outputs, &mut answers)?;
+        Ok(answers)
+    }
+
+    fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep> {
+        if !self.durable {
+            return Ok(SnapshotStep::NotDue);
+        }
+        if force && self.taking.is_some() {
+            // One is half taken: it is finished and kept, so that the last one holds what came since.
+            let snapshot = self.scorer.engine().snapshot();
+            if let Some((mut meta, _)) = self.taking.take() {
+                meta.engine = snapshot.meta.clone();
+                self.disk.commit(&snapshot, &meta.to_json()?)?;
+                self.scorer.engine().snapshot_done(snapshot.id);
+            }
+        }
+        if self.taking.is_none() {
+            let engine = self.scorer.engine();
+            let due = force || (self.snapshot_at.elapsed() >= SNAPSHOT_EVERY && engine.sequence() != self.snapshot_sequence) || engine.is_over_budget();
+            if !due || !engine.begin_snapshot() {
+                return Ok(SnapshotStep::NotDue);
+            }
+            self.snapshot_sequence = engine.sequence();
+            *self.kept.stats.lock() = engine.stats();
+            self.disk.begin();
+            self.taking = Some((self.place(mark), Instant::now()));
+        }
+        let engine = self.scorer.engine();
+        let snapshot = if force { Some(engine.snapshot()) } else { engine.step_snapshot(SNAPSHOT_STEP) };
+        let Some(snapshot) = snapshot else { return Ok(SnapshotStep::Goes) };
+        let Some((mut meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
+        meta.engine = snapshot.meta.clone();
+        self.written = Some(snapshot.id);
+        self.snapshot_at = Instant::now();
+        let (disk, metrics, broker) = (self.disk.clone(), self.metrics.clone(), self.broker.clone());
+        Ok(SnapshotStep::Write(Box::new(move || {
+            disk.commit(&snapshot, &meta.to_json()?)?;
+            metrics.state.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
+            // Only now may the inputs forget what the snapshot before would have needed.
+            meta.set_floors(broker.as_ref())
+        })))
+    }
+
+    fn snapshot_done(&mut self) {
+        if let Some(id) = self.written.take() {
+            self.scorer.engine().snapshot_done(id);
+            self.scorer.engine().evict();
+            *self.kept.stats.lock() = self.scorer.engine().stats();
+        }
+    }
+}
+
+fn stream_of(plan: &Plan, topic: &str) -> Option<usize> {
+    plan.stream_of(topic).or_else(|| (topic == topics::predict(&plan.judged().topic)).then_some(plan.judged))
+}

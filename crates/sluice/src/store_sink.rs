@@ -1,0 +1,161 @@
+//! Brings decisions and dead letters from their topics into the store, with a position of its own. Scoring never waits for it: it is
+//! only as far behind as the store is slow.
+
+use crate::dead_letter::DeadLetter;
+use crate::topics;
+use broker::Broker;
+use domain::{Decision, Error, Kind, Result, TopicPartition};
+use kafka::Embedded;
+use pipeline::{Record, Source};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use store::{Batch, DeadLetterRecord, DecisionRecord, Store};
+
+/// Bytes taken from each topic at a time.
+const STEP_BYTES: usize = 4 << 20;
+
+/// How often the store is made safe against a loss of power, so that the topics may forget what it holds.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+
+const READER: &str = "store";
+
+/// Decisions, then the topics of dead letters.
+pub const READ: [&str; 3] = [topics::DECISIONS, topics::DEAD_LETTERS, topics::IMPORT_DEAD_LETTERS];
+
+/// How far the store is, for others to see.
+#[derive(Debug, Default)]
+pub struct Lag {
+    /// Decisions in the topic and not in the store.
+    pub decisions: AtomicI64,
+}
+
+/// Tells the broker how far the store is before clients are served, so that retention cannot pass it.
+pub fn set_floors(broker: &Broker, store: &dyn Store) -> Result<()> {
+    let positions = store.positions()?;
+    for topic in READ {
+        let next = positions.next(&TopicPartition::new(topic, 0));
+        broker.set_reader_floor(topic, 0, READER, Some(next)).map_err(|e| kafka::embedded::error("cannot set the store's floor", e))?;
+    }
+    Ok(())
+}
+
+/// Runs until `stop` is set and everything that stood in the topics then is stored.
+pub fn run(log: &Embedded, broker: &Broker, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> Result<()> {
+    let mut source = log.source();
+    let mut positions = store.positions()?;
+    let partitions = READ.map(|t| TopicPartition::new(t, 0));
+    let mut synced = Instant::now();
+    let mut back_off = Duration::from_millis(50);
+    loop {
+        let stopping = stop.load(Ordering::SeqCst);
+        let mut fetched: Vec<Vec<Record>> = Vec::with_capacity(READ.len());
+        for at in &partitions {
+            let mut records = Vec::new();
+            source.fetch(at, positions.next(at), STEP_BYTES, &mut records)?;
+            fetched.push(records);
+        }
+        if fetched.iter().all(Vec::is_empty) {
+            lag.decisions.store(0, Ordering::Relaxed);
+            if stopping {
+                break;
+            }
+            let at: Vec<_> = partitions.iter().map(|p| (p.clone(), positions.next(p))).collect();
+            source.wait(&at, Duration::from_millis(200))?;
+        } else {
+            match apply(&**store, &partitions, &fetched) {
+                Ok(()) => {
+                    back_off = Duration::from_millis(50);
+                    for (at, records) in partitions.iter().zip(&fetched) {
+                        if let Some(last) = records.last() {
+                            positions.advance(at.clone(), last.offset + 1);
+                        }
+                    }
+                    let (_, end) = source.bounds(&partitions[0])?;
+                    lag.decisions.store(end - positions.next(&partitions[0]), Ordering::Relaxed);
+                }
+                Err(e) if e.kind == Kind::Retry => {
+                    tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "the store does not take decisions now; trying again");
+                    if stopping {
+                        // They are in the topic; the next start stores them.
+                        return Ok(());
+                    }
+                    std::thread::sleep(back_off);
+                    back_off = (back_off * 2).min(Duration::from_secs(5));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if synced.elapsed() >= SYNC_EVERY {
+            synced = Instant::now();
+            store.sync()?;
+            set_floors(broker, &**store)?;
+        }
+    }
+    store.sync()
+}
+
+fn apply(store: &dyn Store, partitions: &[TopicPartition], fetched: &[Vec<Record>]) -> Result<()> {
+    let unreadable = |topic: &str, offset: i64, e: &dyn std::fmt::Display| {
+        Error::stop(
+            format!("record {offset} of `{topic}` cannot be read: {e}"),
+            "only Sluice writes this topic; restore the log folder from a backup",
+        )
+    };
+    let mut decisions: Vec<(i64, Decision, &str)> = Vec::with_capacity(fetched[0].len());
+    for record in &fetched[0] {
+        let json = std::str::from_utf8(&record.value).map_err(|e| unreadable(topics::DECISIONS, record.offset, &e))?;
+        let decision = serde_json::from_str(json).map_err(|e| unreadable(topics::DECISIONS, record.offset, &e))?;
+        decisions.push((record.offset, decision, json));
+    }
+    let decisions: Vec<_> =
+        decisions.iter().map(|(offset, decision, json)| DecisionRecord { offset: *offset, decision, json }).collect();
+    let mut letters: Vec<Vec<(i64, store::DeadLetter)>> = Vec::new();
+    for (at, records) in partitions.iter().zip(fetched).skip(1) {
+        letters.push(read_letters(&at.topic, records)?);
+    }
+    let letters: Vec<Vec<_>> =
+        letters.iter().map(|l| l.iter().map(|(offset, letter)| DeadLetterRecord { offset: *offset, letter }).collect()).collect();
+    let mut batches = Vec::with_capacity(READ.len());
+    for (n, (at, records)) in partitions.iter().zip(fetched).enumerate() {
+        let Some(last) = records.last() else { continue };
+        batches.push(Batch {
+            topic: &at.topic,
+            partition: at.partition,
+            next_offset: last.offset + 1,
+            decisions: if n == 0 { &decisions } else { &[] },
+            dead_letters: if n == 0 { &[] } else { &letters[n - 1] },
+        });
+    }
+    store.apply(&batches).map(drop)
+}
+
+/// Anybody may write to the topic of imports, so what cannot be read there is itself a dead letter.
+fn read_letters(topic: &str, records: &[Record]) -> Result<Vec<(i64, store::DeadLetter)>> {
+    let mut letters = Vec::with_capacity(records.len());
+    for record in records {
+        let letter = match serde_json::from_slice::<DeadLetter>(&record.value) {
+            Ok(letter) => {
+                let raw = letter.raw_bytes();
+                store::DeadLetter {
+                    topic: letter.topic,
+                    partition: letter.partition,
+                    offset: letter.offset,
+                    errors: letter.errors,
+                    raw,
+                    at: letter.taken_at,
+                }
+            }
+            Err(e) => store::DeadLetter {
+                topic: topic.to_owned(),
+                partition: 0,
+                offset: record.offset,
+                errors: vec![domain::Rejection::record("not_a_dead_letter", e.to_string())],
+                raw: record.value.to_vec(),
+                at: record.timestamp_ms * 1000,
+            },
+        };
+        letters.push((record.offset, letter));
+    }
+    Ok(letters)
+}
