@@ -63,6 +63,11 @@ impl<T> Queue<T> {
         self.heap.len()
     }
 
+    /// Keeps only what the test accepts.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        self.heap.retain(|Reverse(due)| keep(&due.what));
+    }
+
     /// Moves everything later by the same span.
     pub(crate) fn delay(&mut self, by: Micros) {
         // The order stays as it is, so the heap stays a heap; only the standard library cannot know it.

@@ -15,7 +15,7 @@ use crate::queue::Queue;
 use crate::totals::Totals;
 use crate::visits::{self, Cast, LONGEST_VISIT, Visit};
 use crate::{SimEvent, TRANSACTIONS};
-use domain::time::SECOND;
+use domain::time::{MINUTE, SECOND};
 use domain::{Error, Micros, Result};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ const SAVED_FORMAT: u32 = 1;
 
 /// Looks at the shop without a payment, for each payment.
 const BROWSING_SHARE: f64 = 0.3;
+
+/// The longest pause after which visits go on as if there had been none.
+const LONGEST_PAUSE: Micros = 5 * MINUTE;
 
 /// Below this balance (in hundredths) an account gets its wages.
 const WAGES_BELOW: i64 = 20_000;
@@ -128,7 +131,8 @@ impl World {
     }
 
     /// Lets time pass without payments: what is planned happens as much later. Labels keep their time, so those that became known
-    /// in between come first. A moment that the world has passed already changes nothing.
+    /// in between come first. After more than a few minutes the visits under way have ended without a payment. A moment that the
+    /// world has passed already changes nothing.
     pub fn resume_at(&mut self, now: Micros) {
         let by = now - self.clock.max(self.floor);
         if by <= 0 {
@@ -142,18 +146,40 @@ impl World {
         self.next_payment += by;
         self.planned += by;
         self.floor = now;
+        if by > LONGEST_PAUSE {
+            self.abandon_visits();
+        }
     }
 
-    /// Changes payments per second and the share of fraud from here on.
+    /// Changes payments per second and the share of fraud from here on. Where the first changes, visits under way end without a
+    /// payment, because they were planned at the old rate.
     ///
     /// # Errors
     /// Stop, if either is out of its bounds.
     pub fn set_rates(&mut self, rate: f64, fraud_rate: f64) -> Result<()> {
         let config = WorldConfig { rate, fraud_rate, ..self.config.clone() };
         config.check()?;
+        let replan = rate != self.config.rate;
         self.config = config;
         self.fraud.set_rate(fraud_rate);
+        if replan {
+            self.abandon_visits();
+        }
         Ok(())
+    }
+
+    /// Ends all visits, and plans anew from here.
+    fn abandon_visits(&mut self) {
+        self.soon.retain(|soon| !matches!(soon, Soon::Visit(_)));
+        self.free.clear();
+        for visit in self.visits.drain(..).flatten() {
+            if visit.scenario.is_some() {
+                self.fraud.abandoned();
+            }
+        }
+        self.planned = self.clock.max(self.floor);
+        self.next_payment = self.planned;
+        self.draw_next_payment();
     }
 
     /// Events until this many further payments have been made.

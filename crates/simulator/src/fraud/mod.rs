@@ -143,6 +143,11 @@ impl Fraud {
         Some(visit)
     }
 
+    /// A planned payment will not be made: it is owed again.
+    pub(crate) fn abandoned(&mut self) {
+        self.debt += 1.0;
+    }
+
     pub(crate) fn delay(&mut self, by: Micros) {
         self.plots.delay(by);
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{ACCOUNT_BALANCES, CLICKSTREAM, LABELS, MERCHANT_INFO};
-use domain::time::{DAY, HOUR, MINUTE};
+use domain::time::{DAY, HOUR};
 use std::collections::{HashMap, HashSet};
 
 const START: Micros = 1_767_225_600_000_000;
@@ -285,8 +285,27 @@ fn rates_can_change_on_the_way() {
     world.set_rates(500.0, 0.0).unwrap();
     assert!(world.set_rates(-1.0, 0.0).is_err());
     let from = world.clock();
-    // What was planned at the old rate comes first.
-    world.until(from + 3 * MINUTE).for_each(drop);
-    let count = world.until(from + 4 * MINUTE).filter(SimEvent::is_payment).count();
+    let count = world.until(from + MINUTE).filter(SimEvent::is_payment).count();
     assert!((29_000..31_000).contains(&count), "{count}");
+    world.set_rates(5.0, 0.1).unwrap();
+    let (payments, fraud) = (world.totals().payments, world.totals().fraud);
+    world.until(from + 11 * MINUTE).for_each(drop);
+    let (payments, fraud) = (world.totals().payments - payments, world.totals().fraud - fraud);
+    assert!((2_700..3_300).contains(&payments), "{payments}");
+    assert!((230..370).contains(&fraud), "{fraud}");
+}
+
+#[test]
+fn sessions_do_not_go_on_after_a_long_pause() {
+    let mut world = world();
+    world.payments(500).for_each(drop);
+    for (pause, expected) in [(MINUTE, true), (HOUR, false)] {
+        let mut seen = HashSet::new();
+        for event in world.payments(500).filter(|e| e.stream == CLICKSTREAM) {
+            seen.insert(event.key);
+        }
+        world.resume_at(world.clock() + pause);
+        let again = world.payments(500).any(|e| e.stream == CLICKSTREAM && seen.contains(&e.key));
+        assert_eq!(again, expected);
+    }
 }
