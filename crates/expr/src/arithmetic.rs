@@ -97,7 +97,8 @@ fn decimals(op: Op, scale: u8, a: Decimal, b: Decimal) -> Value {
         let product = a.unscaled.checked_mul(b.unscaled).and_then(|u| Decimal::new(u, a.scale + b.scale).round_to(scale));
         return decimal(product.map(|d| d.unscaled), scale);
     }
-    let (Some(a), Some(b)) = (a.rescale(scale), b.rescale(scale)) else { return Value::Null };
+    let at_scale = |d: Decimal| if d.scale == scale { Some(d) } else { d.rescale(scale) };
+    let (Some(a), Some(b)) = (at_scale(a), at_scale(b)) else { return Value::Null };
     let unscaled = match op {
         Op::Add => a.unscaled.checked_add(b.unscaled),
         Op::Subtract => a.unscaled.checked_sub(b.unscaled),

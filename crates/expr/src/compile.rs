@@ -96,6 +96,20 @@ fn widened(node: Node, from: Option<Type>, to: Option<Type>) -> Node {
     }
 }
 
+/// A constant in the form that the other side of a comparison (or the result of a sum) has, where that changes no digit: so it is not
+/// converted again for every row.
+fn prepared(node: Node, other: Option<Type>) -> Node {
+    let Node::Constant(value) = &node else { return node };
+    let ready = match (other, value) {
+        (Some(Type::Decimal(scale)), Value::Int(_) | Value::Decimal(_)) => {
+            crate::arithmetic::as_decimal(value).and_then(|d| d.rescale(scale)).map(Value::Decimal)
+        }
+        (Some(Type::Float), number) => number.as_f64().map(Value::Float),
+        _ => None,
+    };
+    ready.map_or(node, Node::Constant)
+}
+
 /// Every function here returns `None` after it has noted an error.
 struct Compiler<'a> {
     sql: &'a str,
@@ -176,7 +190,8 @@ impl Compiler<'_> {
                 let (low, high) = (low?, high?);
                 self.comparable(of_ty, low.ty, "between", low.span.clone())?;
                 self.comparable(of_ty, high.ty, "between", high.span.clone())?;
-                truth(not(*negated, Node::Between(Box::new([of.node, low.node, high.node]))))
+                let (low, high) = (prepared(low.node, of_ty), prepared(high.node, of_ty));
+                truth(not(*negated, Node::Between(Box::new([of.node, low, high]))))
             }
             Expr::InList { expr: of, list, negated } => {
                 let node = self.in_list(of, list)?;
@@ -343,7 +358,7 @@ impl Compiler<'_> {
     fn pair(&mut self, left: &Expr, right: &Expr, what: &str, span: Range<usize>) -> Option<Box<[Node; 2]>> {
         let (left, right) = (self.expr(left), self.expr(right));
         let (left, right) = self.same_type(left?, right?, what, span)?;
-        Some(Box::new([left.node, right.node]))
+        Some(Box::new([prepared(left.node, right.ty), prepared(right.node, left.ty)]))
     }
 
     fn same_type(&mut self, left: Typed, right: Typed, what: &str, span: Range<usize>) -> Option<(Typed, Typed)> {
@@ -568,7 +583,10 @@ impl Compiler<'_> {
                 return self.error(span, format!("`{symbol}` cannot take {a} and {b}"), hint);
             }
         };
-        Some(Typed { node: Node::Arithmetic(op, ty, Box::new([left.node, right.node])), ty: Some(ty), span, literal: false })
+        // The factors of an exact product keep their own scales.
+        let to = Some(ty).filter(|ty| op != Op::Multiply || *ty == Type::Float);
+        let sides = Box::new([prepared(left.node, to), prepared(right.node, to)]);
+        Some(Typed { node: Node::Arithmetic(op, ty, sides), ty: Some(ty), span, literal: false })
     }
 }
 

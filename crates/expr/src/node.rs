@@ -103,17 +103,39 @@ pub(crate) enum Node {
     Call(Function, Box<[Node]>),
 }
 
+static NULL: Value = Value::Null;
+
 impl Node {
+    /// The value, where it only has to be looked at: most sides of comparisons are columns and constants.
+    #[inline]
+    fn at_hand<'a>(&'a self, context: &Context<'a>) -> Option<&'a Value> {
+        match self {
+            Self::Constant(value) => Some(value),
+            Self::Slot(slot) => Some(context.slots.get(*slot).unwrap_or(&NULL)),
+            _ => None,
+        }
+    }
+
+    /// Calls `f` with the value.
+    #[inline]
+    fn with<T>(&self, context: &Context<'_>, f: impl FnOnce(&Value) -> T) -> T {
+        match self.at_hand(context) {
+            Some(value) => f(value),
+            None => f(&self.eval(context)),
+        }
+    }
+
+    #[inline]
+    fn compare(&self, other: &Node, context: &Context<'_>) -> Option<Ordering> {
+        self.with(context, |left| if left.is_null() { None } else { other.with(context, |right| left.compare(right)) })
+    }
+
     pub(crate) fn eval<'a>(&'a self, context: &Context<'a>) -> Cow<'a, Value> {
         Cow::Owned(match self {
             Self::Constant(value) => return Cow::Borrowed(value),
             Self::Slot(slot) => return context.slots.get(*slot).map_or(Cow::Owned(Value::Null), Cow::Borrowed),
             Self::Arithmetic(op, ty, args) => {
-                let left = args[0].eval(context);
-                if left.is_null() {
-                    return Cow::Owned(Value::Null);
-                }
-                arithmetic::binary(*op, *ty, &left, &args[1].eval(context))
+                args[0].with(context, |left| args[1].with(context, |right| arithmetic::binary(*op, *ty, left, right)))
             }
             Self::Negate(of) => arithmetic::negate(&of.eval(context)),
             Self::Case(branches, otherwise) => {
@@ -140,8 +162,8 @@ impl Node {
                 }
                 return best;
             }
-            Self::Cast(target, of) => cast::cast(&of.eval(context), *target),
-            Self::Extract(part, of) => calendar::extract(*part, &of.eval(context)),
+            Self::Cast(target, of) => of.with(context, |value| cast::cast(value, *target)),
+            Self::Extract(part, of) => of.with(context, |value| calendar::extract(*part, value)),
             Self::Truncate(part, of) => match &*of.eval(context) {
                 Value::Timestamp(t) => Value::Timestamp(calendar::truncate(*part, *t)),
                 _ => Value::Null,
@@ -191,10 +213,7 @@ impl Node {
                 any
             }
             Self::Not(of) => of.truth(context).map(|b| !b),
-            Self::Compare(comparison, args) => {
-                let (left, right) = (args[0].eval(context), args[1].eval(context));
-                left.compare(&right).map(|ordering| comparison.holds(ordering))
-            }
+            Self::Compare(comparison, args) => args[0].compare(&args[1], context).map(|ordering| comparison.holds(ordering)),
             Self::Distinct(negated, args) => {
                 let (left, right) = (args[0].eval(context), args[1].eval(context));
                 let distinct = match (left.is_null(), right.is_null()) {
@@ -203,18 +222,17 @@ impl Node {
                 };
                 Some(distinct != *negated)
             }
-            Self::IsNull(of) => Some(of.eval(context).is_null()),
+            Self::IsNull(of) => Some(of.with(context, Value::is_null)),
             Self::Is(wanted, of) => Some(of.truth(context) == Some(*wanted)),
-            Self::InSet { of, set, null } => {
-                let value = of.eval(context);
+            Self::InSet { of, set, null } => of.with(context, |value| {
                 if value.is_null() {
                     None
-                } else if set.contains(&value) {
+                } else if set.contains(value) {
                     Some(true)
                 } else {
                     (!null).then_some(false)
                 }
-            }
+            }),
             Self::In { of, items } => {
                 let value = of.eval(context);
                 let mut any = Some(false);
@@ -228,21 +246,19 @@ impl Node {
                 any
             }
             Self::InList { of, list, column } => {
-                let value = of.eval(context);
-                (!value.is_null()).then(|| context.lists.contains(*list, *column, &value, context.at))
+                of.with(context, |value| (!value.is_null()).then(|| context.lists.contains(*list, *column, value, context.at)))
             }
-            Self::Between(args) => {
-                let value = args[0].eval(context);
-                let low = value.compare(&args[1].eval(context)).map(Ordering::is_ge);
+            Self::Between(args) => args[0].with(context, |value| {
+                let low = args[1].with(context, |low| value.compare(low)).map(Ordering::is_ge);
                 if low == Some(false) {
                     return low;
                 }
-                match value.compare(&args[2].eval(context)).map(Ordering::is_le) {
+                match args[2].with(context, |high| value.compare(high)).map(Ordering::is_le) {
                     Some(false) => Some(false),
                     high => low.and(high),
                 }
-            }
-            Self::Like(like, of) => of.eval(context).as_text().map(|t| like.matches(t)),
+            }),
+            Self::Like(like, of) => of.with(context, |value| value.as_text().map(|t| like.matches(t))),
             Self::LikeComputed { insensitive, args } => {
                 let (value, pattern) = (args[0].eval(context), args[1].eval(context));
                 let (Some(value), Some(pattern)) = (value.as_text(), pattern.as_text()) else { return None };

@@ -102,20 +102,28 @@ impl Scorer {
         &mut self.lists
     }
 
-    /// Judges with another version of the project from the next record on. `engine` is of that version's features and has seen what this
-    /// one has; `None` goes on with the present engine, where [`Plan::same_features`]. Lists are again as the version's files have them.
+    /// Judges with another version of the project from the next record on, with the windows as they are: for a version whose features are
+    /// the same. Lists are again as the version's files have them.
     ///
     /// # Errors
-    /// Bug: the features differ, and no engine was given.
-    pub fn activate(&mut self, plan: Arc<Plan>, engine: Option<Engine>) -> Result<()> {
-        match engine {
-            Some(engine) => self.engine = engine,
-            None if self.plan.same_features(&plan) => {}
-            None => return Err(Error::bug(format!("project version {} has other features, and no engine for them was given", plan.digest))),
+    /// Stop: the features differ, so that an engine for them is needed ([`Scorer::activate_with`]). Nothing has changed then.
+    pub fn activate(&mut self, plan: Arc<Plan>) -> Result<()> {
+        if !self.plan.same_features(&plan) {
+            return Err(Error::stop(
+                format!("project version {} has other features than the state was built for", plan.digest),
+                "put the feature and stream files back as they were, or start from an empty data folder",
+            ));
         }
         self.lists = plan.lists.clone();
         self.plan = plan;
         Ok(())
+    }
+
+    /// The same with other features: `engine` is of that version and has seen what this one has.
+    pub fn activate_with(&mut self, plan: Arc<Plan>, engine: Engine) {
+        self.engine = engine;
+        self.lists = plan.lists.clone();
+        self.plan = plan;
     }
 
     /// Judges a batch in its order.

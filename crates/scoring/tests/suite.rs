@@ -226,7 +226,7 @@ fn another_version_takes_over_in_the_middle() {
     let mut scorer = scorer(&plan);
     let sent = [payment("p1", "a1", "10", 0), payment("p2", "a1", "10", 1)];
     assert_eq!(shown(&score(&mut scorer, &sent, &[9]).0[1]), "Allow");
-    scorer.activate(second.clone(), None).expect("the same features");
+    scorer.activate(second.clone()).expect("the same features");
     let (outcomes, _) = score(&mut scorer, &[payment("p3", "a1", "10", 2)], &[1]);
     assert_eq!(shown(&outcomes[0]), "Review many", "the windows went on");
     let Outcome::Decided(decision) = &outcomes[0] else { panic!("decided") };
@@ -235,9 +235,14 @@ fn another_version_takes_over_in_the_middle() {
     project.features.iter_mut().for_each(|f| f.sql = f.sql.replace("'1 hour'", "'2 hours'"));
     let third = Arc::new(Plan::compile(&project).expect("compiles"));
     assert!(!second.same_features(&third));
-    let error = scorer.activate(third, None).expect_err("needs an engine");
-    assert_eq!(error.kind, domain::error::Kind::Bug);
+    let error = scorer.activate(third.clone()).expect_err("needs an engine");
+    assert_eq!(error.kind, domain::error::Kind::Stop);
     assert!(Arc::ptr_eq(scorer.plan(), &second), "a refused version changes nothing");
+
+    let engine = Engine::new(third.features.clone(), Box::new(MemoryCold::default()), usize::MAX).expect("an engine");
+    scorer.activate_with(third, engine);
+    assert_eq!(shown(&score(&mut scorer, &[payment("p4", "a1", "10", 3)], &[1]).0[0]), "Allow", "an engine that has seen nothing");
+    assert_eq!(shown(&score(&mut scorer, &[payment("p1", "a1", "10", 0)], &[1]).0[0]), "as 0", "what was judged is still known");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Nanoseconds per evaluation of some typical rules: `cargo run --release -p expr --example speed`.
+//! Nanoseconds per evaluation of some typical rules: `cargo run --release -p expr --example expr_speed`.
 
 #![allow(clippy::print_stdout)]
 
