@@ -58,7 +58,7 @@ pub(crate) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let mut problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::new(status, unhandled(status)));
-        problem.request_id = Some(id.clone());
+        problem.request_id = Some(id.as_str().into());
         response = problem.write(response);
     }
     let headers = response.headers_mut();

@@ -20,15 +20,16 @@ pub struct Problem {
     /// Names the kind of problem; stable.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "urn:sluice:problem:invalid")]
-    pub kind: Cow<'static, str>,
+    pub kind: &'static str,
     /// The same in words.
     #[schema(value_type = String, example = "invalid input")]
-    pub title: Cow<'static, str>,
+    pub title: &'static str,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What happened this time, and what to do about it.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// Every field that is wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
@@ -36,15 +37,15 @@ pub struct Problem {
     /// Seconds to wait before trying again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
     /// On `/ready`: how each part is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub parts: Option<Vec<PartState>>,
+    #[schema(value_type = Option<Vec<PartState>>, nullable = false)]
+    pub parts: Option<Box<[PartState]>>,
     /// Also in the header `x-request-id`, and in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub request_id: Option<String>,
+    #[schema(value_type = Option<String>, nullable = false)]
+    pub request_id: Option<Box<str>>,
 }
 
 /// One thing that is wrong with what was sent.
@@ -69,26 +70,26 @@ impl From<Rejection> for FieldError {
 
 impl Problem {
     /// A problem of the kind that belongs to a status.
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub fn new(status: StatusCode, detail: impl Into<Box<str>>) -> Self {
         let (kind, title) = match status {
-            StatusCode::BAD_REQUEST => ("bad-request", "the request cannot be read"),
-            StatusCode::UNAUTHORIZED => ("unauthorized", "who is calling is not known"),
-            StatusCode::FORBIDDEN => ("forbidden", "the caller may not do this"),
-            StatusCode::NOT_FOUND => ("not-found", "there is no such thing"),
-            StatusCode::METHOD_NOT_ALLOWED => ("method-not-allowed", "the method does not fit the route"),
-            StatusCode::REQUEST_TIMEOUT => ("request-timeout", "the request took too long to arrive"),
-            StatusCode::CONFLICT => ("conflict", "it contradicts what is known"),
-            StatusCode::PAYLOAD_TOO_LARGE => ("too-large", "the body is too large"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("unsupported-media-type", "the body is of a kind that is not read here"),
-            StatusCode::UNPROCESSABLE_ENTITY => ("invalid", "invalid input"),
-            StatusCode::TOO_MANY_REQUESTS => ("busy", "too much at once"),
-            StatusCode::SERVICE_UNAVAILABLE => ("unavailable", "not available now"),
-            s if s.is_client_error() => ("bad-request", "the request cannot be answered"),
-            _ => ("internal", "an error of ours"),
+            StatusCode::BAD_REQUEST => ("urn:sluice:problem:bad-request", "the request cannot be read"),
+            StatusCode::UNAUTHORIZED => ("urn:sluice:problem:unauthorized", "who is calling is not known"),
+            StatusCode::FORBIDDEN => ("urn:sluice:problem:forbidden", "the caller may not do this"),
+            StatusCode::NOT_FOUND => ("urn:sluice:problem:not-found", "there is no such thing"),
+            StatusCode::METHOD_NOT_ALLOWED => ("urn:sluice:problem:method-not-allowed", "the method does not fit the route"),
+            StatusCode::REQUEST_TIMEOUT => ("urn:sluice:problem:request-timeout", "the request took too long to arrive"),
+            StatusCode::CONFLICT => ("urn:sluice:problem:conflict", "it contradicts what is known"),
+            StatusCode::PAYLOAD_TOO_LARGE => ("urn:sluice:problem:too-large", "the body is too large"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("urn:sluice:problem:unsupported-media-type", "the body is of a kind that is not read here"),
+            StatusCode::UNPROCESSABLE_ENTITY => ("urn:sluice:problem:invalid", "invalid input"),
+            StatusCode::TOO_MANY_REQUESTS => ("urn:sluice:problem:busy", "too much at once"),
+            StatusCode::SERVICE_UNAVAILABLE => ("urn:sluice:problem:unavailable", "not available now"),
+            s if s.is_client_error() => ("urn:sluice:problem:bad-request", "the request cannot be answered"),
+            _ => ("urn:sluice:problem:internal", "an error of ours"),
         };
         Self {
-            kind: Cow::Owned(format!("urn:sluice:problem:{kind}")),
-            title: Cow::Borrowed(title),
+            kind,
+            title,
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
@@ -110,7 +111,7 @@ impl Problem {
     }
 
     /// 429.
-    pub fn busy(retry_after: Duration, detail: impl Into<String>) -> Self {
+    pub fn busy(retry_after: Duration, detail: impl Into<Box<str>>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, detail).after(retry_after)
     }
 
@@ -122,7 +123,7 @@ impl Problem {
     /// Rounds up to whole seconds, as the header `Retry-After` has it.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some((wait.as_millis().div_ceil(1000) as u64).max(1));
+        self.retry_after = Some(u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1));
         self
     }
 

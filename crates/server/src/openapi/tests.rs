@@ -68,8 +68,11 @@ fn the_projects_own_fields_are_described() {
     let properties = &schema["properties"];
     assert_eq!(properties["id"], json!({ "type": "string", "maxLength": 4096 }));
     assert_eq!(properties["channel"], json!({ "type": ["string", "null"], "enum": ["online", "shop", null] }));
-    assert_eq!(properties["count"], json!({ "type": ["integer", "null"], "format": "int64" }));
+    let count = &properties["count"]["anyOf"][0]["anyOf"];
+    assert_eq!(count[0], json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }));
+    assert_eq!((&count[1]["pattern"], &properties["count"]["anyOf"][1]), (&json!("^-?[0-9]{1,18}$"), &json!({ "type": "null" })));
     assert_eq!(properties["amount"]["description"], "what is paid");
-    assert_eq!(properties["amount"]["anyOf"][0], json!({ "type": "number", "minimum": 0.01, "maximum": 9_999_999_999_999_999.0, "multipleOf": 0.01 }));
+    assert_eq!(properties["amount"]["anyOf"][0], json!({ "type": "number", "minimum": 0.01, "maximum": 9_999_999_999_999_999i64, "multipleOf": 0.01 }));
+    assert_eq!(properties["amount"]["anyOf"][1]["pattern"], "^[1-9][0-9]{0,15}(\\.[0-9]{1,2})?$");
     assert_eq!(properties["at"]["anyOf"][0]["type"], "integer");
 }

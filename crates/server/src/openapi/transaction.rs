@@ -2,7 +2,7 @@
 
 use domain::decimal::pow10;
 use domain::stream::{DEFAULT_MAX_LENGTH, Field, FieldType, MAX_FIELD_DIGITS, TimeUnit};
-use domain::{Stream, Value as DomainValue};
+use domain::{Decimal, Stream, Value as DomainValue};
 use serde_json::{Map, Value, json};
 
 /// The schema of one record, as the decoder takes it.
@@ -39,51 +39,78 @@ fn field(field: &Field) -> Value {
 }
 
 fn kind(field: &Field) -> Value {
-    let bound = |b: &Option<DomainValue>| b.as_ref().and_then(|v| serde_json::to_value(v).ok()).filter(Value::is_number);
-    let numeric = |number: &str, places: u8| {
-        let mut schema = json!({ "type": number });
-        for (name, value) in [("minimum", bound(&field.min)), ("maximum", bound(&field.max))] {
-            if let Some(value) = value {
-                schema[name] = value;
-            }
-        }
-        if places > 0 {
-            schema["multipleOf"] = json!(1.0 / pow10(places) as f64);
-            let most = (pow10(MAX_FIELD_DIGITS - places) - 1) as f64;
-            if schema.get("maximum").is_none() {
-                schema["maximum"] = json!(most);
-            }
-            if schema.get("minimum").is_none() {
-                schema["minimum"] = json!(-most);
-            }
-        }
-        schema
-    };
     match &field.kind {
         FieldType::Text => json!({ "type": "string", "maxLength": field.max_length.unwrap_or(DEFAULT_MAX_LENGTH) }),
         FieldType::Enum(values) => json!({ "type": "string", "enum": values }),
         FieldType::Boolean => json!({ "type": "boolean" }),
+        FieldType::Float => bounded(json!({ "type": "number" }), field),
         FieldType::Integer => {
-            let mut schema = numeric("integer", 0);
-            schema["format"] = "int64".into();
-            schema
+            let number = json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX });
+            with_text(bounded(number, field), text_pattern(field, 0))
         }
-        FieldType::Float => numeric("number", 0),
-        // Digits in quotes are read as well, and keep what a reader's floats would lose.
         FieldType::Decimal(places) => {
-            let fraction = if *places > 0 { format!("(\\.[0-9]{{1,{places}}})?") } else { String::new() };
-            let text = json!({ "type": "string", "pattern": format!("^-?[0-9]{{1,{}}}{fraction}$", MAX_FIELD_DIGITS - places), "description": "the same as text, within the same bounds" });
-            json!({ "anyOf": [numeric("number", *places), text] })
+            // As whole numbers, which floats would round up to what no longer fits.
+            let most = (pow10(MAX_FIELD_DIGITS - places) - 1) as i64;
+            let mut number = json!({ "type": "number", "minimum": -most, "maximum": most });
+            if *places > 0 {
+                number["multipleOf"] = json!(1.0 / pow10(*places) as f64);
+            }
+            with_text(bounded(number, field), text_pattern(field, *places))
         }
         FieldType::Timestamp(unit) => {
             let text = json!({ "type": "string", "format": "date-time" });
-            let unit = match unit {
+            let (name, per_second) = match unit {
                 TimeUnit::Text => return text,
-                TimeUnit::Seconds => "seconds",
-                TimeUnit::Millis => "milliseconds",
-                TimeUnit::Micros => "microseconds",
+                TimeUnit::Seconds => ("seconds", 1),
+                TimeUnit::Millis => ("milliseconds", 1000),
+                TimeUnit::Micros => ("microseconds", 1_000_000),
             };
-            json!({ "anyOf": [{ "type": "integer", "description": format!("{unit} since 1970 in UTC") }, text] })
+            // Years 1 to 9999.
+            let (first, last): (i64, i64) = (-62_135_596_800 * per_second, 253_402_300_799 * per_second);
+            json!({ "anyOf": [{ "type": "integer", "minimum": first, "maximum": last, "description": format!("{name} since 1970 in UTC") }, text] })
         }
     }
+}
+
+/// The field's own bounds in place of those of its type.
+fn bounded(mut schema: Value, field: &Field) -> Value {
+    for (name, bound) in [("minimum", &field.min), ("maximum", &field.max)] {
+        if let Some(value) = bound.as_ref().and_then(|v| serde_json::to_value(v).ok()).filter(Value::is_number) {
+            schema[name] = value;
+        }
+    }
+    schema
+}
+
+/// Digits in quotes are read as well, and keep what a reader's floats would lose.
+fn with_text(number: Value, pattern: Option<String>) -> Value {
+    match pattern {
+        Some(pattern) => json!({ "anyOf": [number, { "type": "string", "pattern": pattern, "description": "the same as text, within the same bounds" }] }),
+        None => number,
+    }
+}
+
+/// Texts that are numbers within the bounds. A pattern cannot say every bound, so it names fewer texts than are read, never more:
+/// none where the least value is more than 1, and fewer digits than the greatest value has.
+fn text_pattern(field: &Field, places: u8) -> Option<String> {
+    let unscaled = |bound: &Option<DomainValue>| match bound.as_ref()? {
+        DomainValue::Int(i) => Decimal::from(*i).rescale(places).map(|d| d.unscaled),
+        DomainValue::Decimal(d) => d.round_to(places).map(|d| d.unscaled),
+        _ => None,
+    };
+    let whole = match unscaled(&field.max) {
+        None => u32::from(MAX_FIELD_DIGITS - places),
+        Some(most) => u32::try_from(most / pow10(places)).ok().filter(|m| *m >= 10).map_or(0, u32::ilog10).min(u32::from(MAX_FIELD_DIGITS - places)),
+    };
+    if whole == 0 {
+        return None;
+    }
+    let start = match unscaled(&field.min) {
+        None => format!("-?[0-9]{{1,{whole}}}"),
+        Some(i128::MIN..=0) => format!("[0-9]{{1,{whole}}}"),
+        Some(least) if least <= pow10(places) => format!("[1-9][0-9]{{0,{}}}", whole - 1),
+        Some(_) => return None,
+    };
+    let fraction = if places > 0 { format!("(\\.[0-9]{{1,{places}}})?") } else { String::new() };
+    Some(format!("^{start}{fraction}$"))
 }

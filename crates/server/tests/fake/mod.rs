@@ -147,7 +147,11 @@ impl Fake {
     fn page(&self, limit: usize, cursor: Option<String>, choose: impl Fn(&Decision, &str) -> Vec<String>) -> Result<Page> {
         let before = match &cursor {
             None => usize::MAX,
-            Some(text) => text.strip_suffix("-0").and_then(|n| n.parse().ok()).ok_or_else(|| Error::reject("the cursor is not one that a page gave"))?,
+            Some(text) => {
+                let parse = |text: &str| text.parse::<usize>().ok();
+                let (n, ordinal) = text.split_once('-').and_then(|(n, o)| parse(n).zip(parse(o))).ok_or_else(|| Error::reject("the cursor is not one that a page gave"))?;
+                n + usize::from(ordinal > 0)
+            }
         };
         let judged = self.judged.lock();
         let mut items = Vec::new();
