@@ -61,7 +61,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub async fn start(settings: Settings) -> Result<Self> {
+    /// Blocks until it is ready; not to be called in an async task.
+    pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
         if let LogSettings::Kafka { bootstrap, .. } = &settings.project.settings.log {
             return Err(Error::stop(
@@ -74,8 +75,8 @@ impl Instance {
         }
         topics::check_names(&settings.project)?;
         let log_dir = settings.data.join("log");
-        let broker = Broker::open(Config::new(log_dir).listen(settings.kafka))
-            .await
+        let broker = runtime
+            .block_on(Broker::open(Config::new(log_dir).listen(settings.kafka)))
             .map_err(|e| kafka::embedded::error("cannot open the log", e))?;
         topics::create(&broker, &settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
@@ -101,7 +102,7 @@ impl Instance {
         let kept = judge.kept();
         let sequence = TopicPartition::new(topics::SEQUENCE, 0);
         let caught_up = pipeline::resume(&mut source, &mut sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
-        let kafka = broker.listen().await.map_err(|e| {
+        let kafka = runtime.block_on(broker.listen()).map_err(|e| {
             let hint = format!("another program listens on {}; choose another address with --kafka", settings.kafka);
             Error::stop(format!("cannot listen on {}", settings.kafka), hint).because(e)
         })?;

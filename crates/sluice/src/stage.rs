@@ -57,8 +57,6 @@ struct Meta {
     position: Vec<(String, i32, i64)>,
     digest: Text,
     decided: u64,
-    /// The engine's own.
-    engine: Vec<u8>,
 }
 
 impl Meta {
@@ -86,8 +84,6 @@ impl Meta {
 pub struct Judge {
     scorer: Scorer,
     disk: Disk,
-    /// Whether `disk` outlives the process.
-    durable: bool,
     metrics: Arc<Metrics>,
     archive: FxHashMap<Text, String>,
     /// The version that the last control record asked for and that is compiled already.
@@ -111,8 +107,9 @@ impl Judge {
             Some(dir) => Disk::open(dir)?,
             None => Disk::in_memory(),
         };
-        let meta: Option<Meta> = match disk.meta()? {
-            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|e| {
+        let last = disk.last()?;
+        let meta: Option<Meta> = match last.as_ref().map(|m| &m.extra) {
+            Some(bytes) => Some(serde_json::from_slice(bytes).map_err(|e| {
                 Error::stop("the state's place cannot be read", "remove the state folder: it is rebuilt from the log").because(e)
             })?),
             None => None,
@@ -131,6 +128,7 @@ impl Judge {
             Some(meta) if meta.digest != ready.0 => compiled(&archive, &meta.digest)?,
             _ => ready.1.clone(),
         };
+        disk.keep_ids_for(plan.features.retention());
         let mut judge = Self {
             scorer: Scorer::new(
                 plan.clone(),
@@ -139,7 +137,6 @@ impl Judge {
                 meta.as_ref().map_or(0, |m| m.decided),
             ),
             disk,
-            durable: setup.state.is_some(),
             metrics: setup.metrics,
             archive,
             ready,
@@ -155,8 +152,9 @@ impl Judge {
         };
         let mark = match &meta {
             Some(meta) => {
-                // The mark counts records taken; the engine names the last one.
-                judge.scorer.engine().restore(meta.sequence.saturating_sub(1), &meta.engine)?;
+                if let Some(last) = &last {
+                    judge.scorer.engine().restore(last.sequence, &last.engine)?;
+                }
                 meta.set_floors(judge.broker.as_ref())?;
                 meta.mark()
             }
@@ -192,11 +190,11 @@ impl Judge {
         // Through the disk: what the present engine holds is written, and the next one finds its groups there. A change stands in a
         // batch of its own, so the state is the one at the batch's mark.
         self.taking = None;
-        let mut meta = self.place(mark);
+        let meta = self.place(mark);
         let snapshot = self.scorer.engine().snapshot();
-        meta.engine = snapshot.meta.clone();
         self.disk.begin();
         self.disk.commit(&snapshot, &meta.to_json()?)?;
+        self.disk.keep_ids_for(plan.features.retention());
         let mut engine = Engine::new(plan.features.clone(), self.disk.cold(), self.memory)?;
         engine.restore(snapshot.sequence, &snapshot.meta)?;
         self.scorer.activate_with(plan, engine);
@@ -211,7 +209,6 @@ impl Judge {
             position: mark.position.0.iter().map(|(at, next)| (at.topic.clone(), at.partition, *next)).collect(),
             digest: self.scorer.plan().digest.clone(),
             decided: self.scorer.decided(),
-            engine: Vec::new(),
         }
     }
 
@@ -331,14 +328,13 @@ impl Stage for Judge {
     }
 
     fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep> {
-        if !self.durable {
+        if !self.disk.is_durable() {
             return Ok(SnapshotStep::NotDue);
         }
         if force && self.taking.is_some() {
             // One is half taken: it is finished and kept, so that the last one holds what came since.
             let snapshot = self.scorer.engine().snapshot();
-            if let Some((mut meta, _)) = self.taking.take() {
-                meta.engine = snapshot.meta.clone();
+            if let Some((meta, _)) = self.taking.take() {
                 self.disk.commit(&snapshot, &meta.to_json()?)?;
                 self.scorer.engine().snapshot_done(snapshot.id);
             }
@@ -357,8 +353,7 @@ impl Stage for Judge {
         let engine = self.scorer.engine();
         let snapshot = if force { Some(engine.snapshot()) } else { engine.step_snapshot(SNAPSHOT_STEP) };
         let Some(snapshot) = snapshot else { return Ok(SnapshotStep::Goes) };
-        let Some((mut meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
-        meta.engine = snapshot.meta.clone();
+        let Some((meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
         self.written = Some(snapshot.id);
         self.snapshot_at = Instant::now();
         let (disk, metrics, broker) = (self.disk.clone(), self.metrics.clone(), self.broker.clone());

@@ -56,7 +56,7 @@ pub fn init_logs(format: LogFormat) -> Result<(), InitError> {
 
 fn filter(levels: Option<&str>) -> Result<EnvFilter, InitError> {
     match levels.map(str::trim).filter(|l| !l.is_empty()) {
-        None => Ok(EnvFilter::new("info")),
+        None => Ok(EnvFilter::new("info,lsm_tree=warn,fjall=warn")),
         Some(levels) => EnvFilter::try_new(levels).map_err(|e| InitError::Filter(e.to_string())),
     }
 }

@@ -32,20 +32,20 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         .enable_all()
         .build()
         .map_err(|e| Error::stop("cannot start", "raise the limit on threads").because(e))?;
-    runtime.block_on(serve(args, output, opened, begun))
-}
-
-async fn serve(args: &Up, output: OutputFormat, opened: Opened, begun: Instant) -> Result {
     let state_memory = args.state_memory.or(opened.project.settings.state_memory).unwrap_or(STATE_MEMORY);
-    let instance = Instance::start(Settings {
+    let settings = Settings {
         project: opened.project.clone(),
         plan: opened.plan.clone(),
         data: args.data.data.clone(),
         kafka: args.kafka,
         store: !args.no_store,
         state_memory,
-    })
-    .await?;
+    };
+    let instance = Instance::start(settings, runtime.handle())?;
+    runtime.block_on(serve(args, output, &opened, instance, begun))
+}
+
+async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Instance, begun: Instant) -> Result {
     let instance = Arc::new(instance);
     let first_password = first_user(&*instance.store)?;
     let token_key = instance.store.secret("token_key", &random_key)?;
@@ -64,7 +64,7 @@ async fn serve(args: &Up, output: OutputFormat, opened: Opened, begun: Instant) 
     std::fs::write(&pid_file, std::process::id().to_string())
         .map_err(|e| Error::stop(format!("cannot write {}", pid_file.display()), "choose a folder with --data").because(e))?;
 
-    announce(output, &opened, &instance, http, begun, first_password.as_deref())?;
+    announce(output, opened, &instance, http, begun, first_password.as_deref())?;
     let stopping = Arc::new(AtomicBool::new(false));
     let mut helpers = Vec::new();
     if let Some(rate) = args.simulate {
