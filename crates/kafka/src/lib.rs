@@ -1,6 +1,8 @@
 //! Source and Sink of the pipeline on a log: [`embedded`] reads and writes the broker in this process without a socket, [`cluster`]
 //! is a Kafka client. Both pass the pipeline's shared suite. Knows no fraud.
 
+pub mod cluster;
 pub mod embedded;
 
+pub use cluster::{Cluster, Sender};
 pub use embedded::Embedded;

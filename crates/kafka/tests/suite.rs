@@ -1,10 +1,12 @@
-//! The embedded log passes the pipeline's shared suite.
+//! Both pairs, in process and over a client, pass the pipeline's shared suite.
 
 use broker::{BatchBuilder, Broker, Compression, Config, TopicConfig};
-use domain::TopicPartition;
-use kafka::Embedded;
+use domain::{Kind, TopicPartition};
+use kafka::cluster::{ClusterSink, ClusterSource};
 use kafka::embedded::{EmbeddedSink, EmbeddedSource};
+use kafka::{Cluster, Embedded};
 use pipeline::suite::{self, Harness};
+use pipeline::{Outgoing, Sink, Ticket};
 
 struct InProcess {
     log: Embedded,
@@ -17,7 +19,7 @@ impl InProcess {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let broker = runtime.block_on(Broker::open(Config::new(dir.path()))).unwrap();
+        let broker = runtime.block_on(Broker::open(Config::new(dir.path()).listen(([127, 0, 0, 1], 0).into()))).unwrap();
         Self { log: Embedded::new(broker.clone(), ["urgent".to_owned()]), broker, _runtime: runtime, _dir: dir }
     }
 }
@@ -51,4 +53,61 @@ impl Harness for InProcess {
 #[test]
 fn the_embedded_log_passes_the_shared_suite() {
     suite::all(InProcess::new);
+}
+
+/// The client against the embedded broker, over a socket.
+struct OverSocket {
+    cluster: Cluster,
+    inner: InProcess,
+}
+
+impl OverSocket {
+    fn new() -> Self {
+        let inner = InProcess::new();
+        let address = inner._runtime.block_on(inner.broker.listen()).unwrap();
+        Self { cluster: Cluster::at(address.to_string()), inner }
+    }
+}
+
+impl Harness for OverSocket {
+    type Source = ClusterSource;
+    type Sink = ClusterSink;
+
+    fn create(&mut self, topic: &str, partitions: i32) {
+        self.inner.create(topic, partitions);
+    }
+
+    fn append(&mut self, at: &TopicPartition, timestamp_ms: i64, values: &[&[u8]]) {
+        self.inner.append(at, timestamp_ms, values);
+    }
+
+    fn source(&mut self) -> ClusterSource {
+        self.cluster.source().unwrap()
+    }
+
+    fn sink(&mut self) -> ClusterSink {
+        for topic in ["seq", "out-a", "out-b"] {
+            self.create(topic, 1);
+        }
+        self.cluster.sink("suite", "seq", &["out-a", "out-b"]).unwrap()
+    }
+}
+
+#[test]
+fn the_client_passes_the_shared_suite_against_the_embedded_broker() {
+    suite::all(OverSocket::new);
+}
+
+#[test]
+fn a_second_writer_fences_the_first() {
+    let mut h = OverSocket::new();
+    let entry = || Outgoing { key: None, value: "{}".into() };
+    let mut first = h.sink();
+    first.recover().unwrap();
+    first.commit(entry(), Vec::new(), 0).unwrap().wait().unwrap();
+    let mut second = h.sink();
+    second.recover().unwrap();
+    let refused = first.commit(entry(), Vec::new(), 0).and_then(Ticket::wait).unwrap_err();
+    assert_eq!(refused.kind, Kind::Stop);
+    second.commit(entry(), Vec::new(), 0).unwrap().wait().unwrap();
 }
