@@ -25,7 +25,12 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 ///
 /// # Errors
 /// `Stop` for a wrong setting. Failures of single connections are logged.
-pub async fn serve(listener: TcpListener, platform: Arc<dyn Platform>, config: Config, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    platform: Arc<dyn Platform>,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
     let app = routes::router(platform, &config)?;
     let connections = Arc::new(Semaphore::new(config.connections));
     let graceful = GracefulShutdown::new();

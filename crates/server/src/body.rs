@@ -35,9 +35,9 @@ impl Budget {
         }
         // A body that does not say its length may turn out to be as large as allowed.
         let units = declared.unwrap_or(limit).div_ceil(UNIT) as u32;
-        let share = Arc::clone(&self.0)
-            .try_acquire_many_owned(units)
-            .map_err(|_| Problem::busy(Duration::from_secs(1), "too many large requests at once; nothing was taken, send it again later"))?;
+        let share = Arc::clone(&self.0).try_acquire_many_owned(units).map_err(|_| {
+            Problem::busy(Duration::from_secs(1), "too many large requests at once; nothing was taken, send it again later")
+        })?;
         let bytes = match tokio::time::timeout(timeout, axum::body::to_bytes(body, limit)).await {
             Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long to arrive")),
             Ok(Ok(bytes)) => bytes,

@@ -35,7 +35,9 @@ impl Observer {
         let plain = |id: &&str| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         match given.filter(plain) {
             Some(id) => id.to_owned(),
-            None => format!("{:016x}", self.first.wrapping_add(self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+            None => {
+                format!("{:016x}", self.first.wrapping_add(self.next.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            }
         }
     }
 }
@@ -51,7 +53,8 @@ pub(crate) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
     let outcome = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     drop(in_flight);
     let mut response = outcome.unwrap_or_else(|panic| {
-        let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+        let what =
+            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
         tracing::error!(request_id = %id, method, route, panic = what, "a request panicked");
         Problem::internal().into_response()
     });

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 #[async_trait]
 pub trait Platform: Send + Sync + 'static {
     /// Judges transactions, each the JSON text of one: one entry a transaction, in the same order. An entry that is not refused is a
-    /// decision's JSON, and it is durable.
+    /// decision's JSON, and it is durable. The bytes are slices of the connection's read buffer: copy what is kept beyond the answer.
     async fn predict(&self, transactions: Vec<Bytes>, deadline: Duration) -> Vec<Result<Bytes, Refusal>>;
 
     /// Decisions, the latest first.

@@ -80,7 +80,9 @@ impl Problem {
             StatusCode::REQUEST_TIMEOUT => ("urn:sluice:problem:request-timeout", "the request took too long to arrive"),
             StatusCode::CONFLICT => ("urn:sluice:problem:conflict", "it contradicts what is known"),
             StatusCode::PAYLOAD_TOO_LARGE => ("urn:sluice:problem:too-large", "the body is too large"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => ("urn:sluice:problem:unsupported-media-type", "the body is of a kind that is not read here"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("urn:sluice:problem:unsupported-media-type", "the body is of a kind that is not read here")
+            }
             StatusCode::UNPROCESSABLE_ENTITY => ("urn:sluice:problem:invalid", "invalid input"),
             StatusCode::TOO_MANY_REQUESTS => ("urn:sluice:problem:busy", "too much at once"),
             StatusCode::SERVICE_UNAVAILABLE => ("urn:sluice:problem:unavailable", "not available now"),
@@ -162,7 +164,9 @@ impl From<Refusal> for Problem {
             Refusal::Invalid(rejections) => Self::invalid(rejections.into_iter().map(Into::into).collect()),
             Refusal::Conflict(reason) => Self::new(StatusCode::CONFLICT, reason),
             Refusal::TooLarge(reason) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, reason),
-            Refusal::Busy { retry_after } => Self::busy(retry_after, "the transaction was not taken, because it could not be judged in time; send it again later"),
+            Refusal::Busy { retry_after } => {
+                Self::busy(retry_after, "the transaction was not taken, because it could not be judged in time; send it again later")
+            }
             Refusal::Unavailable(reason) => Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).after(Duration::from_secs(1)),
             Refusal::Internal => Self::internal(),
         }

@@ -15,7 +15,8 @@ fn main() -> domain::Result<()> {
     let (mut busy, mut done, mut bytes) = (std::time::Duration::ZERO, 0, 0);
     while done < total {
         let rows: Vec<(Decision, String)> = (done..(done + size).min(total)).map(row).collect();
-        let records: Vec<_> = rows.iter().zip(done..).map(|((decision, json), n)| DecisionRecord { offset: n as i64, decision, json }).collect();
+        let records: Vec<_> =
+            rows.iter().zip(done..).map(|((decision, json), n)| DecisionRecord { offset: n as i64, decision, json }).collect();
         bytes += rows.iter().map(|(_, json)| json.len()).sum::<usize>();
         let next = done + records.len() as u64;
         let start = Instant::now();
@@ -50,7 +51,9 @@ fn row(n: u64) -> (Decision, String) {
     d.account_id = Some(format!("account-{:06}", id % 100_000).into());
     d.event_time += n as i64 * 1000;
     d.taken_at = d.event_time + 1200;
-    d.values = ["account_count_10m", "account_amount_24h", "amount_to_account_average"].map(|name| (name.into(), domain::Value::Int(n as i64))).into();
+    d.values = ["account_count_10m", "account_amount_24h", "amount_to_account_average"]
+        .map(|name| (name.into(), domain::Value::Int(n as i64)))
+        .into();
     debug_assert!(d.hits.iter().all(|h| h.mode == RuleMode::Live));
     let json = String::from_utf8(d.to_json()).unwrap_or_default();
     (d, json)

@@ -23,6 +23,8 @@ use serde_json::value::RawValue;
 ///
 /// # Contract
 /// - **One commit.** [`apply`](Store::apply) makes the rows of its batches and their positions visible together or not at all.
+/// - **Batches.** One call is one commit, and every commit rewrites the index pages that it touches: behind a backlog, hand over some
+///   10,000 records a call; when keeping up, whatever has arrived.
 /// - **Idempotent.** What lies below the stored position of its partition is skipped, so a batch may be applied again, or overlap
 ///   with one that was, and the store stays the same. A transaction that is already known keeps its first prediction.
 /// - **Power loss.** Rows from topics may fall back to an earlier commit, position included; reading the topic again brings them

@@ -254,8 +254,18 @@ fn predictions_filter<S: Store>(open: &dyn Fn() -> S) {
     check(PredictionFilter { since: Some(since), ..all() }, &|d| d.taken_at >= since);
     check(PredictionFilter { until: Some(until), ..all() }, &|d| d.taken_at < until);
     check(
-        PredictionFilter { decision: Some(Action::Block), account_id: Some("acc-2".into()), since: Some(since), until: Some(until + 20_000_000) },
-        &|d| d.decision == Action::Block && d.account_id.as_deref() == Some("acc-2") && d.taken_at >= since && d.taken_at < until + 20_000_000,
+        PredictionFilter {
+            decision: Some(Action::Block),
+            account_id: Some("acc-2".into()),
+            since: Some(since),
+            until: Some(until + 20_000_000),
+        },
+        &|d| {
+            d.decision == Action::Block
+                && d.account_id.as_deref() == Some("acc-2")
+                && d.taken_at >= since
+                && d.taken_at < until + 20_000_000
+        },
     );
     let nobody = PredictionFilter { account_id: Some("' OR 1=1 --".into()), ..all() };
     assert_eq!(store.predictions(&nobody, &page(10, None)).unwrap().items.len(), 0);
@@ -376,9 +386,7 @@ fn users_and_secrets_last<S: Store>(open: &dyn Fn() -> S) {
     store.put_user(&user).unwrap();
     assert_eq!(store.secret("jwt", &|| vec![1, 2, 3]).unwrap(), [1, 2, 3]);
     assert_eq!(store.secret("jwt", &|| panic!("it is there already")).unwrap(), [1, 2, 3]);
-    store
-        .audit(&AuditEntry { actor: "admin".into(), action: "login".into(), subject: "admin".into(), detail: String::new() })
-        .unwrap();
+    store.audit(&AuditEntry { actor: "admin".into(), action: "login".into(), subject: "admin".into(), detail: String::new() }).unwrap();
     drop(store);
     let store = open();
     assert_eq!((store.user("admin").unwrap(), store.user_count().unwrap()), (Some(user), 1));

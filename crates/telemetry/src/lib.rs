@@ -6,7 +6,8 @@ mod process;
 
 pub use logs::{InitError, LogFormat, init_logs};
 pub use metrics::{
-    Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Metrics, Partition, Queue, Simulator, Stages, State, Store,
+    Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Metrics, Partition, Queue, Simulator, Stages, State,
+    Store,
 };
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;

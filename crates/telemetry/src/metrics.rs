@@ -162,9 +162,8 @@ struct Stage {
 
 /// From 10 microseconds to 10 seconds, three to a decade.
 fn latency() -> Histogram {
-    const BUCKETS: [f64; 19] = [
-        1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
-    ];
+    const BUCKETS: [f64; 19] =
+        [1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3, 3.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
     Histogram::new(BUCKETS)
 }
 
@@ -182,7 +181,11 @@ impl Metrics {
         let records_rejected = Family::default();
         r.register("records_rejected", "Records that were refused and kept as dead letters, by code", records_rejected.clone());
         let records_repeated = Counter::default();
-        r.register("records_repeated", "Transactions that came again with the same content and got the same decision", records_repeated.clone());
+        r.register(
+            "records_repeated",
+            "Transactions that came again with the same content and got the same decision",
+            records_repeated.clone(),
+        );
 
         let by_action = Family::<Action, Counter>::default();
         r.register("decisions", "Decisions by action", by_action.clone());

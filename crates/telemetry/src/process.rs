@@ -41,7 +41,11 @@ pub(crate) fn usage(stat: &str, status: &str) -> Option<Usage> {
     let number = |n: usize| -> Option<u64> { fields.get(n - 3)?.parse().ok() };
     let resident = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
     let kilobytes: u64 = resident.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Usage { cpu_seconds: (number(14)? + number(15)?) as f64 / TICKS_PER_SECOND, resident_bytes: kilobytes * 1024, threads: number(20)? })
+    Some(Usage {
+        cpu_seconds: (number(14)? + number(15)?) as f64 / TICKS_PER_SECOND,
+        resident_bytes: kilobytes * 1024,
+        threads: number(20)?,
+    })
 }
 
 impl Collector for Process {

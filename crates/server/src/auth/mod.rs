@@ -4,8 +4,8 @@ mod password;
 mod throttle;
 mod token;
 
-pub use password::{generate_password, hash_password};
 pub(crate) use password::{PASSWORD_BYTES, Verifier};
+pub use password::{generate_password, hash_password};
 pub(crate) use throttle::Throttle;
 pub(crate) use token::{Caller, Tokens};
 

@@ -26,7 +26,8 @@ pub fn hash_password(password: &str) -> Result<String> {
     if password.is_empty() || password.len() > PASSWORD_BYTES {
         return Err(Error::stop("the password is empty or too long", format!("use 1 to {PASSWORD_BYTES} bytes")));
     }
-    let hash = Argon2::default().hash_password(password.as_bytes()).map_err(|e| Error::bug("hashing a password failed").because(e.to_string()))?;
+    let hash =
+        Argon2::default().hash_password(password.as_bytes()).map_err(|e| Error::bug("hashing a password failed").because(e.to_string()))?;
     Ok(hash.to_string())
 }
 

@@ -69,7 +69,8 @@ impl Tokens {
     /// A token, and how long it is good.
     pub(crate) fn issue(&self, caller: &Caller) -> Result<(String, Duration), Problem> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Problem::internal())?.as_secs();
-        let claims = Claims { iss: ISSUER.into(), sub: caller.name.clone(), role: caller.role, iat: now, exp: now + self.lifetime.as_secs() };
+        let claims =
+            Claims { iss: ISSUER.into(), sub: caller.name.clone(), role: caller.role, iat: now, exp: now + self.lifetime.as_secs() };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| Problem::internal())?;
         Ok((token, self.lifetime))
     }
@@ -107,7 +108,10 @@ impl Caller {
         if self.role >= role {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, format!("{} has the role {:?}, and this needs {role:?}", self.name, self.role).to_lowercase()))
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("{} has the role {:?}, and this needs {role:?}", self.name, self.role).to_lowercase(),
+        ))
     }
 }
 
@@ -117,9 +121,10 @@ impl FromRequestParts<Arc<App>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
-        let given = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
-            refuse("send the header `authorization: bearer <token>`; POST /api/v1/auth/login gives a token")
-        })?;
+        let given = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .ok_or_else(|| refuse("send the header `authorization: bearer <token>`; POST /api/v1/auth/login gives a token"))?;
         let token = given.to_str().ok().and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, token) = token.ok_or_else(|| refuse("the header `authorization` must be `bearer <token>`"))?;
         let caller = app.tokens.check(token.trim()).ok_or_else(|| refuse("the token is not good, or no longer; log in again"))?;

@@ -37,7 +37,10 @@ fn retry(description: &str) -> ResponseBuilder {
 
 impl IntoResponses for Failures {
     fn responses() -> Responses {
-        responses([("400", problem("The request cannot be read")), ("500", problem("An error of ours; the log has more under the request's id"))])
+        responses([
+            ("400", problem("The request cannot be read")),
+            ("500", problem("An error of ours; the log has more under the request's id")),
+        ])
     }
 }
 

@@ -7,8 +7,8 @@ mod transaction;
 
 pub(crate) use failures::{BodyFailures, Failures, Guarded, Overload};
 pub(crate) use shapes::{
-    Action, AlertDocument, AlertPage, BatchEntry, BatchResult, DecisionDocument, HitDocument, Judged, Mode, PredictionPage, ReasonDocument, Severity, Transaction,
-    TransactionBatch, TransactionDocument, TransactionRow,
+    Action, AlertDocument, AlertPage, BatchEntry, BatchResult, DecisionDocument, HitDocument, Judged, Mode, PredictionPage, ReasonDocument,
+    Severity, Transaction, TransactionBatch, TransactionDocument, TransactionRow,
 };
 
 use crate::config::Config;

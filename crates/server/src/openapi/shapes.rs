@@ -2,8 +2,8 @@
 #![allow(dead_code, unused_qualifications)] // These types are never built: their fields are the documentation. The derive qualifies.
 
 use crate::problem::Problem;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// What happens to a transaction.

@@ -38,7 +38,15 @@ fn every_reference_is_kept_and_every_failure_is_a_problem() {
 
 #[test]
 fn the_projects_own_fields_are_described() {
-    let field = |name: &str, kind, required| Field { name: name.into(), kind, required, description: String::new(), min: None, max: None, max_length: None };
+    let field = |name: &str, kind, required| Field {
+        name: name.into(),
+        kind,
+        required,
+        description: String::new(),
+        min: None,
+        max: None,
+        max_length: None,
+    };
     let mut amount = field("amount", FieldType::Decimal(2), true);
     amount.min = Some(domain::Value::Decimal(Decimal::new(1, 2)));
     amount.description = "what is paid".into();
@@ -72,7 +80,10 @@ fn the_projects_own_fields_are_described() {
     assert_eq!(count[0], json!({ "type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX }));
     assert_eq!((&count[1]["pattern"], &properties["count"]["anyOf"][1]), (&json!("^-?[0-9]{1,18}$"), &json!({ "type": "null" })));
     assert_eq!(properties["amount"]["description"], "what is paid");
-    assert_eq!(properties["amount"]["anyOf"][0], json!({ "type": "number", "minimum": 0.01, "maximum": 9_999_999_999_999_999i64, "multipleOf": 0.01 }));
+    assert_eq!(
+        properties["amount"]["anyOf"][0],
+        json!({ "type": "number", "minimum": 0.01, "maximum": 9_999_999_999_999_999i64, "multipleOf": 0.01 })
+    );
     assert_eq!(properties["amount"]["anyOf"][1]["pattern"], "^[1-9][0-9]{0,15}(\\.[0-9]{1,2})?$");
     assert_eq!(properties["at"]["anyOf"][0]["type"], "integer");
 }

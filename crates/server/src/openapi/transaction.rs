@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 pub(super) fn schema(stream: &Stream) -> Value {
     let properties: Map<String, Value> = stream.fields.iter().map(|f| (f.name.to_string(), field(f))).collect();
     let required: Vec<&str> = stream.fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
-    let description = if stream.description.is_empty() { format!("one record of the stream {}", stream.name) } else { stream.description.clone() };
+    let description =
+        if stream.description.is_empty() { format!("one record of the stream {}", stream.name) } else { stream.description.clone() };
     let mut schema = json!({ "type": "object", "description": description, "properties": properties, "required": required });
     if stream.closed {
         schema["additionalProperties"] = Value::Bool(false);
@@ -85,7 +86,9 @@ fn bounded(mut schema: Value, field: &Field) -> Value {
 /// Digits in quotes are read as well, and keep what a reader's floats would lose.
 fn with_text(number: Value, pattern: Option<String>) -> Value {
     match pattern {
-        Some(pattern) => json!({ "anyOf": [number, { "type": "string", "pattern": pattern, "description": "the same as text, within the same bounds" }] }),
+        Some(pattern) => {
+            json!({ "anyOf": [number, { "type": "string", "pattern": pattern, "description": "the same as text, within the same bounds" }] })
+        }
         None => number,
     }
 }
@@ -100,7 +103,9 @@ fn text_pattern(field: &Field, places: u8) -> Option<String> {
     };
     let whole = match unscaled(&field.max) {
         None => u32::from(MAX_FIELD_DIGITS - places),
-        Some(most) => u32::try_from(most / pow10(places)).ok().filter(|m| *m >= 10).map_or(0, u32::ilog10).min(u32::from(MAX_FIELD_DIGITS - places)),
+        Some(most) => {
+            u32::try_from(most / pow10(places)).ok().filter(|m| *m >= 10).map_or(0, u32::ilog10).min(u32::from(MAX_FIELD_DIGITS - places))
+        }
     };
     if whole == 0 {
         return None;

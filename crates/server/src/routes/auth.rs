@@ -58,7 +58,11 @@ pub(crate) async fn login(
     let wrong: Vec<_> = [("username", login.username.len(), NAME_BYTES), ("password", login.password.len(), PASSWORD_BYTES)]
         .into_iter()
         .filter(|(_, length, most)| *length == 0 || length > most)
-        .map(|(field, _, most)| FieldError { field: Some(field.into()), code: "out_of_bounds".into(), reason: format!("must have 1 to {most} bytes") })
+        .map(|(field, _, most)| FieldError {
+            field: Some(field.into()),
+            code: "out_of_bounds".into(),
+            reason: format!("must have 1 to {most} bytes"),
+        })
         .collect();
     if !wrong.is_empty() {
         return Err(Problem::invalid(wrong));

@@ -36,7 +36,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if readiness.ready {
         return Json(readiness).into_response();
     }
-    let mut problem = crate::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transactions cannot be judged now").after(std::time::Duration::from_secs(1));
+    let mut problem =
+        crate::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transactions cannot be judged now").after(std::time::Duration::from_secs(1));
     problem.parts = Some(readiness.parts.into());
     problem.into_response()
 }

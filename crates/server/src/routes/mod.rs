@@ -104,7 +104,9 @@ pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config) -> Result<Rou
 async fn gate(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match app.gate.try_acquire() {
         Ok(_place) => next.run(request).await,
-        Err(_) => Problem::busy(Duration::from_secs(1), "too many requests at once; nothing was taken, send it again later").into_response(),
+        Err(_) => {
+            Problem::busy(Duration::from_secs(1), "too many requests at once; nothing was taken, send it again later").into_response()
+        }
     }
 }
 

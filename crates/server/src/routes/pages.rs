@@ -81,7 +81,11 @@ pub(crate) async fn alerts(State(app): State<Arc<App>>, caller: Caller, pairs: P
     (status = 404, description = "It is not known", body = Problem, content_type = "application/problem+json"),
     Failures, Guarded, Overload,
 ))]
-pub(crate) async fn transaction(State(app): State<Arc<App>>, caller: Caller, id: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
+pub(crate) async fn transaction(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
     caller.at_least(Role::Viewer)?;
     let Path(id) = id.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the id must be UTF-8, percent-encoded"))?;
     let found = app.platform.transaction(&id).await?;

@@ -43,7 +43,12 @@ struct BatchRequest<'a> {
     (status = 200, description = "One result a transaction, in the same order", body = BatchResult),
     Failures, Guarded, BodyFailures, Overload,
 ))]
-pub(crate) async fn batch_predict(State(app): State<Arc<App>>, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn batch_predict(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     caller.at_least(Role::Analyst)?;
     let held = app.budget.read(&headers, body, app.config.batch_body_limit, app.config.body_timeout).await?;
     let refuse = |field: Option<&str>, code: &'static str, reason| {
@@ -62,8 +67,13 @@ pub(crate) async fn batch_predict(State(app): State<Arc<App>>, caller: Caller, h
         tracing::error!(count, results = results.len(), "a batch did not get one result a transaction");
         return Err(Problem::internal());
     }
+    // When nothing at all was taken, the whole is better sent again.
+    if let Some(Err(busy @ Refusal::Busy { .. })) = results.first()
+        && results.iter().all(|r| matches!(r, Err(Refusal::Busy { .. })))
+    {
+        return Err(busy.clone().into());
+    }
     let mut out = Vec::with_capacity(results.iter().map(|r| r.as_ref().map_or(256, Bytes::len) + 16).sum::<usize>() + 16);
-    let mut busy = None;
     out.extend_from_slice(b"{\"results\":[");
     for (n, result) in results.into_iter().enumerate() {
         if n > 0 {
@@ -73,14 +83,8 @@ pub(crate) async fn batch_predict(State(app): State<Arc<App>>, caller: Caller, h
             Ok(decision) => {
                 out.extend_from_slice(b"{\"decision\":");
                 out.extend_from_slice(&decision);
-                busy = Some(None);
             }
             Err(refusal) => {
-                if let (Refusal::Busy { retry_after }, None | Some(Some(_))) = (&refusal, busy) {
-                    busy = Some(Some(*retry_after));
-                } else {
-                    busy = Some(None);
-                }
                 out.extend_from_slice(b"{\"problem\":");
                 serde_json::to_writer(&mut out, &Problem::from(refusal)).map_err(|_| Problem::internal())?;
             }
@@ -88,17 +92,16 @@ pub(crate) async fn batch_predict(State(app): State<Arc<App>>, caller: Caller, h
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
-    match busy {
-        // When nothing at all was taken, the whole is better sent again.
-        Some(Some(retry_after)) => Err(Refusal::Busy { retry_after }.into()),
-        _ => Ok(json(out)),
-    }
+    Ok(json(out))
 }
 
 /// The platform's answer, within the deadline and a margin.
 async fn judge(app: &App, transactions: Vec<Bytes>) -> Result<Vec<Result<Bytes, Refusal>>, Problem> {
     let deadline = app.config.predict_deadline;
     tokio::time::timeout(deadline + MARGIN, app.platform.predict(transactions, deadline)).await.map_err(|_| {
-        Refusal::Unavailable("the decision did not come in time; the transaction may have been taken: send it again to get its decision".into()).into()
+        Refusal::Unavailable(
+            "the decision did not come in time; the transaction may have been taken: send it again to get its decision".into(),
+        )
+        .into()
     })
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use domain::decision::{Judged, Reason, RuleHit, RuleMode};
 use domain::stream::{Field, FieldType, Roles, StreamMode, TimeUnit};
-use domain::{Action, Decision, Decoder, Decimal, Error, Rejection, Result, Severity, Stream, Value};
+use domain::{Action, Decimal, Decision, Decoder, Error, Rejection, Result, Severity, Stream, Value};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use server::{AlertQuery, Page, PartState, Platform, PredictionQuery, Readiness, Refusal, Role, Stats, User};
@@ -138,7 +138,7 @@ impl Fake {
             model: None,
         };
         let document = String::from_utf8(decision.to_json()).expect("JSON is UTF-8");
-        judged.by_id.insert(id.to_string(), (json.clone(), sequence));
+        judged.by_id.insert(id.to_string(), (Bytes::copy_from_slice(json), sequence));
         judged.decisions.push((decision, document.clone()));
         Ok(document.into())
     }
@@ -149,7 +149,10 @@ impl Fake {
             None => usize::MAX,
             Some(text) => {
                 let parse = |text: &str| text.parse::<usize>().ok();
-                let (n, ordinal) = text.split_once('-').and_then(|(n, o)| parse(n).zip(parse(o))).ok_or_else(|| Error::reject("the cursor is not one that a page gave"))?;
+                let (n, ordinal) = text
+                    .split_once('-')
+                    .and_then(|(n, o)| parse(n).zip(parse(o)))
+                    .ok_or_else(|| Error::reject("the cursor is not one that a page gave"))?;
                 n + usize::from(ordinal > 0)
             }
         };
@@ -208,7 +211,9 @@ impl Platform for Fake {
     async fn alerts(&self, query: AlertQuery) -> Result<Page> {
         self.page(query.limit, query.cursor, |d, _| {
             let chosen = query.account_id.as_ref().is_none_or(|a| d.account_id.as_deref() == Some(a))
-                && d.hits.iter().any(|h| query.severity.is_none_or(|s| s == h.severity) && query.alert_type.as_ref().is_none_or(|t| h.rule == t));
+                && d.hits
+                    .iter()
+                    .any(|h| query.severity.is_none_or(|s| s == h.severity) && query.alert_type.as_ref().is_none_or(|t| h.rule == t));
             if chosen { alerts(d) } else { vec![] }
         })
     }

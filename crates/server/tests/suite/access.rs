@@ -70,8 +70,17 @@ async fn every_route_that_needs_a_token_refuses_without_a_good_one() {
     let (head, signature) = good.rsplit_once('.').unwrap();
     let flipped = format!("{head}.{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
     let bearer = |token: &str| Some(format!("Bearer {token}"));
-    let headers =
-        [None, Some("Basic YTpi".into()), Some("Bearer".into()), bearer(""), bearer("x"), bearer(&other), bearer(&expired), bearer(&unsigned), bearer(&flipped)];
+    let headers = [
+        None,
+        Some("Basic YTpi".into()),
+        Some("Bearer".into()),
+        bearer(""),
+        bearer("x"),
+        bearer(&other),
+        bearer(&expired),
+        bearer(&unsigned),
+        bearer(&flipped),
+    ];
     let document: Value = server.get("/api/openapi.json").send().await.unwrap().json().await.unwrap();
     let mut guarded = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {

@@ -26,8 +26,12 @@ async fn every_wrong_field_is_named() {
     let token = server.token("admin").await;
     let body = r#"{"transaction_id":7,"amount":-1,"channel":"carrier pigeon"}"#;
     let document = problem(predict(&server, &token, body).send().await.unwrap(), 422).await;
-    let errors: Vec<_> = document["errors"].as_array().unwrap().iter().map(|e| (e["field"].as_str().unwrap(), e["code"].as_str().unwrap())).collect();
-    assert_eq!(errors, [("transaction_id", "wrong_type"), ("amount", "out_of_bounds"), ("channel", "not_in_enum"), ("event_time", "missing")]);
+    let errors: Vec<_> =
+        document["errors"].as_array().unwrap().iter().map(|e| (e["field"].as_str().unwrap(), e["code"].as_str().unwrap())).collect();
+    assert_eq!(
+        errors,
+        [("transaction_id", "wrong_type"), ("amount", "out_of_bounds"), ("channel", "not_in_enum"), ("event_time", "missing")]
+    );
     for body in ["", "{", "[]", "null", "{\"a\":1}}", "\u{0}"] {
         let document = problem(predict(&server, &token, body).send().await.unwrap(), 422).await;
         assert!(!document["errors"].as_array().unwrap().is_empty(), "{body}");
@@ -39,13 +43,17 @@ async fn every_wrong_field_is_named() {
 async fn a_batch_gets_one_result_a_transaction_in_order() {
     let server = Server::start().await;
     let token = server.token("admin").await;
-    let batch = |body: String| server.post("/api/v1/batch-predict").bearer_auth(&token).header("content-type", "application/json").body(body);
+    let batch =
+        |body: String| server.post("/api/v1/batch-predict").bearer_auth(&token).header("content-type", "application/json").body(body);
     let transactions = [transaction(1, "1"), "{\"amount\":true}".into(), transaction(2, "50000"), transaction(1, "2"), "17".into()];
     let response = batch(format!("{{ \"transactions\" : [ {} ] }}", transactions.join(" , "))).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let body: Value = response.json().await.unwrap();
     let results = body["results"].as_array().unwrap();
-    let shown: Vec<_> = results.iter().map(|r| r["decision"]["decision"].as_str().map_or_else(|| r["problem"]["status"].to_string(), str::to_owned)).collect();
+    let shown: Vec<_> = results
+        .iter()
+        .map(|r| r["decision"]["decision"].as_str().map_or_else(|| r["problem"]["status"].to_string(), str::to_owned))
+        .collect();
     assert_eq!(shown, ["allow", "422", "block", "409", "422"]);
     assert_eq!(results[1]["problem"]["errors"].as_array().unwrap().len(), 3);
 
@@ -54,7 +62,15 @@ async fn a_batch_gets_one_result_a_transaction_in_order() {
     let body: Value = batch(many(1000)).send().await.unwrap().json().await.unwrap();
     assert!(body["results"].as_array().unwrap().iter().all(|r| r["decision"]["decision"] == "allow"));
     assert_eq!(body["results"].as_array().unwrap().len(), 1000);
-    for body in [many(1001), many(0), "{}".into(), "[]".into(), "{\"transactions\":{}}".into(), "{\"transactions\":[1],\"x\":1}".into(), "{\"transactions\":[1".into()] {
+    for body in [
+        many(1001),
+        many(0),
+        "{}".into(),
+        "[]".into(),
+        "{\"transactions\":{}}".into(),
+        "{\"transactions\":[1],\"x\":1}".into(),
+        "{\"transactions\":[1".into(),
+    ] {
         problem(batch(body).send().await.unwrap(), 422).await;
     }
     server.behave(Mode::Busy);

@@ -26,7 +26,11 @@ async fn bodies_are_json_within_a_limit() {
         let request = server.post("/api/v1/predict").bearer_auth(&token).header("content-type", kind).body(transaction(1, "1"));
         problem(request.send().await.unwrap(), 415).await;
     }
-    let request = server.post("/api/v1/predict").bearer_auth(&token).header("content-type", "Application/JSON; charset=utf-8").body(transaction(1, "1"));
+    let request = server
+        .post("/api/v1/predict")
+        .bearer_auth(&token)
+        .header("content-type", "Application/JSON; charset=utf-8")
+        .body(transaction(1, "1"));
     assert_eq!(request.send().await.unwrap().status(), 200);
     problem(predict(&server, &token, "x".repeat(1001)).send().await.unwrap(), 413).await;
     let just = format!("{}{}", transaction(2, "1"), " ".repeat(1000 - transaction(2, "1").len()));
@@ -72,7 +76,9 @@ async fn a_body_or_head_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn bytes_that_are_not_http_do_no_harm() {
     let server = Server::start().await;
-    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", b"\0\0\0\0", b"GET / HTTP/1.1\r\nx: \xff\r\n: y\r\n\r\n"] {
+    for bytes in
+        [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"GET\r\n\r\n", b"\0\0\0\0", b"GET / HTTP/1.1\r\nx: \xff\r\n: y\r\n\r\n"]
+    {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         stream.shutdown().await.unwrap();

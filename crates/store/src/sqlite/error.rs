@@ -24,15 +24,22 @@ pub(super) fn explain(what: &str, error: rusqlite::Error) -> Error {
             format!("{what}: the store's file is damaged"),
             "stop, move the file (and its -wal and -shm) away and start again: what the topics still hold is stored again, users and the signing key are made anew",
         ),
-        Some(ErrorCode::SystemIoFailure) => Error::stop(format!("{what}: the disk failed"), "check the disk and the system's log, then start again"),
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::stop(format!("{what}: the disk failed"), "check the disk and the system's log, then start again")
+        }
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly | ErrorCode::AuthorizationForStatementDenied) => {
-            Error::stop(format!("{what}: the store's file cannot be opened for writing"), "check that the file and its folder belong to the user that runs this")
+            Error::stop(
+                format!("{what}: the store's file cannot be opened for writing"),
+                "check that the file and its folder belong to the user that runs this",
+            )
         }
         // Only predictions.sequence can clash: known transactions are left out before.
-        Some(ErrorCode::ConstraintViolation) if matches!(error.sqlite_extended_error_code(), Some(PRIMARY_KEY_CLASH | ROWID_CLASH)) => Error::stop(
-            format!("{what}: the store holds other decisions at the same places in the sequence"),
-            "the store was filled from another log; move its file away to fill it again from this one",
-        ),
+        Some(ErrorCode::ConstraintViolation) if matches!(error.sqlite_extended_error_code(), Some(PRIMARY_KEY_CLASH | ROWID_CLASH)) => {
+            Error::stop(
+                format!("{what}: the store holds other decisions at the same places in the sequence"),
+                "the store was filled from another log; move its file away to fill it again from this one",
+            )
+        }
         // A value in our own tables that we cannot have written.
         None if matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..)) => Error::stop(
             format!("{what}: a row holds what this release does not write"),

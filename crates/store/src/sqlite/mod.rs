@@ -107,7 +107,8 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
 /// Makes the file readable by its owner alone; SQLite gives its log the same permissions.
 fn create_private(path: &Path) -> Result<()> {
     let fail = |e| {
-        Error::stop(format!("cannot open the store {}", path.display()), "check that the folder exists, can be written and has space").because(e)
+        Error::stop(format!("cannot open the store {}", path.display()), "check that the folder exists, can be written and has space")
+            .because(e)
     };
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(fail)?;

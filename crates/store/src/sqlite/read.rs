@@ -8,7 +8,12 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::value::RawValue;
 
-pub(super) fn predictions(db: &Connection, filter: &PredictionFilter, cursor: Cursor, limit: usize) -> rusqlite::Result<Page<Box<RawValue>>> {
+pub(super) fn predictions(
+    db: &Connection,
+    filter: &PredictionFilter,
+    cursor: Cursor,
+    limit: usize,
+) -> rusqlite::Result<Page<Box<RawValue>>> {
     let since = filter.since.map(SqlTime::new);
     let until = filter.until.map(SqlTime::new);
     let decision = filter.decision.map(action);
@@ -33,7 +38,8 @@ pub(super) fn predictions(db: &Connection, filter: &PredictionFilter, cursor: Cu
     if let Some(until) = &until {
         query.and("p.created_at < ?", until);
     }
-    let sql = format!("SELECT {sequence}, 0, p.document FROM {table} WHERE {} ORDER BY {sequence} DESC LIMIT {}", query.conditions, limit + 1);
+    let sql =
+        format!("SELECT {sequence}, 0, p.document FROM {table} WHERE {} ORDER BY {sequence} DESC LIMIT {}", query.conditions, limit + 1);
     documents(db, &sql, &query.values, limit)
 }
 
@@ -51,7 +57,11 @@ pub(super) fn alerts(db: &Connection, filter: &AlertFilter, cursor: Cursor, limi
     if let Some(account) = &filter.account_id {
         query.and("account_id = ?", account);
     }
-    let sql = format!("SELECT sequence, ordinal, document FROM alerts WHERE {} ORDER BY sequence DESC, ordinal DESC LIMIT {}", query.conditions, limit + 1);
+    let sql = format!(
+        "SELECT sequence, ordinal, document FROM alerts WHERE {} ORDER BY sequence DESC, ordinal DESC LIMIT {}",
+        query.conditions,
+        limit + 1
+    );
     documents(db, &sql, &query.values, limit)
 }
 
@@ -126,7 +136,9 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
     }
     totals.transactions = totals.allow + totals.review + totals.block;
     let (sequence, at): (Option<i64>, Option<String>) =
-        tx.query_row("SELECT (SELECT MAX(sequence) FROM predictions), (SELECT MAX(created_at) FROM predictions)", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        tx.query_row("SELECT (SELECT MAX(sequence) FROM predictions), (SELECT MAX(created_at) FROM predictions)", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     totals.last_sequence = sequence.map(i64::unsigned_abs);
     totals.last_prediction = at.and_then(|at| time::parse(&at)).map(time::format);
     Ok(totals)

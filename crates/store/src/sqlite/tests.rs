@@ -24,7 +24,9 @@ fn the_counting_query_works_as_it_stands() {
         .unwrap();
     assert_eq!(row, (100, 20, "2026-11-21 09:31:39.001500".to_owned()));
     let views: (i64, i64) = db
-        .query_row("SELECT (SELECT COUNT(*) FROM fraud_transaction), (SELECT COUNT(*) FROM genuine_transaction)", [], |r| Ok((r.get(0)?, r.get(1)?)))
+        .query_row("SELECT (SELECT COUNT(*) FROM fraud_transaction), (SELECT COUNT(*) FROM genuine_transaction)", [], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
         .unwrap();
     assert_eq!(views, (20, 80));
     drop(store);
@@ -34,7 +36,8 @@ fn the_counting_query_works_as_it_stands() {
 fn amounts_add_up_and_times_compare_in_plain_sql() {
     let (folder, _store) = filled(100);
     let db = Connection::open(folder.path().join("store.db")).unwrap();
-    let sums: (f64, i64) = db.query_row("SELECT SUM(amount), SUM(amount_minor) FROM transactions", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+    let sums: (f64, i64) =
+        db.query_row("SELECT SUM(amount), SUM(amount_minor) FROM transactions", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
     assert_eq!(sums.1, (0..100).map(|n| n * 100 + 1).sum::<i64>());
     assert!((sums.0 - sums.1 as f64 / 100.0).abs() < 1e-6);
     let last_minute: i64 = db
@@ -53,7 +56,10 @@ fn every_page_walks_an_index() {
         rows.collect::<rusqlite::Result<Vec<_>>>().unwrap().join("; ")
     };
     for (sql, index) in [
-        ("SELECT p.sequence, 0, p.document FROM predictions p WHERE p.sequence < 9 ORDER BY p.sequence DESC LIMIT 11", "INTEGER PRIMARY KEY"),
+        (
+            "SELECT p.sequence, 0, p.document FROM predictions p WHERE p.sequence < 9 ORDER BY p.sequence DESC LIMIT 11",
+            "INTEGER PRIMARY KEY",
+        ),
         (
             "SELECT t.sequence, 0, p.document FROM transactions t CROSS JOIN predictions p ON p.sequence = t.sequence
              WHERE t.account_id = 'a' AND t.sequence < 9 ORDER BY t.sequence DESC LIMIT 11",
@@ -76,7 +82,13 @@ fn every_page_walks_an_index() {
 fn no_step_of_the_first_batch_is_kept_when_the_last_fails() {
     let (_folder, store) = filled(10);
     // Two records of one sink position whose second document breaks a constraint of the table.
-    store.writer.lock().execute_batch("CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.predictions WHEN NEW.sequence = 15 BEGIN SELECT RAISE(ABORT, 'no'); END;").unwrap();
+    store
+        .writer
+        .lock()
+        .execute_batch(
+            "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.predictions WHEN NEW.sequence = 15 BEGIN SELECT RAISE(ABORT, 'no'); END;",
+        )
+        .unwrap();
     let rows = Decisions::range(10..20);
     let records = rows.records();
     let batch = Batch { topic: "decisions", partition: 0, next_offset: 20, decisions: &records, dead_letters: &[] };

@@ -162,8 +162,9 @@ impl<'a> Writer<'a> {
     }
 
     fn finish(self) -> rusqlite::Result<Applied> {
-        let mut add =
-            self.tx.prepare_cached("INSERT INTO totals (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value")?;
+        let mut add = self.tx.prepare_cached(
+            "INSERT INTO totals (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        )?;
         let changes = [
             ("allow", self.allow),
             ("review", self.review),

@@ -31,7 +31,8 @@ fn every_metric_has_help_and_a_value_shows() {
     // Each family has one help line of its own; the encoder ends it with a stop, so ours must not.
     let families: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).map(|l| l.split(' ').next().unwrap()).collect();
     for family in &families {
-        let help = text.lines().find_map(|l| l.strip_prefix(&format!("# HELP {family} "))).unwrap_or_else(|| panic!("{family} has no help"));
+        let help =
+            text.lines().find_map(|l| l.strip_prefix(&format!("# HELP {family} "))).unwrap_or_else(|| panic!("{family} has no help"));
         assert!(help.len() > 10 && !help.ends_with(".."), "{family}: {help}");
     }
     let mut unique = families.clone();
