@@ -5,6 +5,9 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// Our own events, and of the state's storage engine only what is wrong: it tells of every file it makes.
+const DEFAULT_LEVELS: &str = "info,lsm_tree=warn,fjall=warn";
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -35,7 +38,7 @@ impl fmt::Display for InitError {
 
 impl std::error::Error for InitError {}
 
-/// Sends this process's log lines to standard error. The level comes from `SLUICE_LOG` (`info` if it is not set), in the syntax of
+/// Sends this process's log lines to standard error. The level comes from `SLUICE_LOG` (`info`, less of the storage engine, if it is not set), in the syntax of
 /// `tracing`'s `EnvFilter`: `warn,broker=debug`.
 pub fn init_logs(format: LogFormat) -> Result<(), InitError> {
     let filter = filter(std::env::var("SLUICE_LOG").ok().as_deref())?;
@@ -56,7 +59,7 @@ pub fn init_logs(format: LogFormat) -> Result<(), InitError> {
 
 fn filter(levels: Option<&str>) -> Result<EnvFilter, InitError> {
     match levels.map(str::trim).filter(|l| !l.is_empty()) {
-        None => Ok(EnvFilter::new("info,lsm_tree=warn,fjall=warn")),
+        None => Ok(EnvFilter::new(DEFAULT_LEVELS)),
         Some(levels) => EnvFilter::try_new(levels).map_err(|e| InitError::Filter(e.to_string())),
     }
 }

@@ -1,4 +1,4 @@
-//! How many decisions a second one thread stores in a file: `throughput [DECISIONS] [BATCH] [FOLDER]`.
+//! How many decisions a second one thread stores in a file: `store_throughput [DECISIONS] [BATCH] [FOLDER]`.
 //! Every 20th decision has an alert; ids are random, as the worst case for the indexes.
 #![allow(clippy::print_stdout)] // A measuring tool's output is its purpose.
 
