@@ -1,6 +1,7 @@
 //! The pair on a Kafka client (librdkafka), for a real cluster or for a broker of ours in another process. A batch's outputs and its
 //! entry in the sequence are one Kafka transaction, so nothing is ever half-written; a second writer is fenced by its id.
 
+use crate::tail::Tail;
 use bytes::Bytes;
 use domain::{Error, Kind, Result, TopicPartition};
 use pipeline::{Outgoing, Output, Record, Sink, Source, Ticket};
@@ -15,7 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long the cluster may take to answer a question.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records fetched ahead per partition before it is paused.
 const AHEAD: usize = 100_000;
@@ -33,7 +34,7 @@ impl Cluster {
         Self { bootstrap: bootstrap.into(), properties: BTreeMap::new() }
     }
 
-    fn config(&self) -> ClientConfig {
+    pub(crate) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap).set("client.id", "sluice");
         for (key, value) in &self.properties {
@@ -80,19 +81,36 @@ impl Cluster {
 
     /// A producer for events: idempotent, in batches.
     pub fn sender(&self) -> Result<Sender> {
+        self.sender_with("5", "lz4")
+    }
+
+    /// A producer that waits for no company: each record goes as soon as the connection takes it.
+    pub fn prompt_sender(&self) -> Result<Sender> {
+        self.sender_with("0", "none")
+    }
+
+    fn sender_with(&self, linger_ms: &str, compression: &str) -> Result<Sender> {
         let producer = self
             .config()
             .set("enable.idempotence", "true")
-            .set("linger.ms", "5")
+            .set("linger.ms", linger_ms)
             .set("batch.size", "262144")
-            .set("compression.type", "lz4")
+            .set("compression.type", compression)
             .set("message.max.bytes", "16000000")
             .create()
             .map_err(|e| self.error("cannot make a producer", e))?;
         Ok(Sender { cluster: self.clone(), producer })
     }
 
-    fn error(&self, what: &str, e: KafkaError) -> Error {
+    /// Reads what comes into a topic from now on.
+    ///
+    /// # Errors
+    /// Retry while no broker answers.
+    pub fn tail(&self, topic: &str) -> Result<Tail> {
+        Tail::new(self, topic)
+    }
+
+    pub(crate) fn error(&self, what: &str, e: KafkaError) -> Error {
         let what = format!("{what} ({})", self.bootstrap);
         let error = match e.rdkafka_error_code() {
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch) => {

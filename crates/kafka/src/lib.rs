@@ -3,6 +3,8 @@
 
 pub mod cluster;
 pub mod embedded;
+pub mod tail;
 
 pub use cluster::{Cluster, Sender};
 pub use embedded::Embedded;
+pub use tail::Tail;

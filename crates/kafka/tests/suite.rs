@@ -6,7 +6,8 @@ use kafka::cluster::{ClusterSink, ClusterSource};
 use kafka::embedded::{EmbeddedSink, EmbeddedSource};
 use kafka::{Cluster, Embedded};
 use pipeline::suite::{self, Harness};
-use pipeline::{Outgoing, Sink, Ticket};
+use pipeline::{Outgoing, Sink, Source, Ticket};
+use std::time::Duration;
 
 struct InProcess {
     log: Embedded,
@@ -110,4 +111,23 @@ fn a_second_writer_fences_the_first() {
     let refused = first.commit(entry(), Vec::new(), 0).and_then(Ticket::wait).unwrap_err();
     assert_eq!(refused.kind, Kind::Stop);
     second.commit(entry(), Vec::new(), 0).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_sender_reaches_the_broker_and_says_so() {
+    let mut h = OverSocket::new();
+    h.create("in", 1);
+    let sender = h.cluster.sender().unwrap();
+    sender.check(Duration::from_secs(10)).unwrap();
+    for i in 0..1000 {
+        sender.send("in", 7, &Outgoing { key: Some("k".into()), value: format!("{i}").into() }).unwrap();
+    }
+    sender.flush(Duration::from_secs(30)).unwrap();
+    let at = TopicPartition::new("in", 0);
+    let mut source = h.source();
+    assert_eq!(source.bounds(&at).unwrap(), (0, 1000));
+    let mut out = Vec::new();
+    source.fetch(&at, 0, 1, &mut out).unwrap();
+    assert_eq!((out[0].timestamp_ms, &out[0].value[..]), (7, &b"0"[..]));
+    assert_eq!(Cluster::at("127.0.0.1:9").sender().unwrap().check(Duration::from_millis(300)).unwrap_err().kind, Kind::Retry);
 }
