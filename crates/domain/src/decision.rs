@@ -131,9 +131,11 @@ impl Decision {
         out
     }
 
-    /// The alerts of this decision: one for each live rule that hit with more than `allow`, in the order of the hits.
+    /// The alerts of this decision: one for each live rule that hit with more than `allow`, in the order of the hits. A transaction that is
+    /// allowed all the same (a list said so) is nothing a person should see.
     pub fn alerts(&self) -> impl Iterator<Item = Alert> + '_ {
-        self.hits.iter().filter(|h| h.mode == RuleMode::Live && h.action > Action::Allow).map(|hit| Alert {
+        let seen = self.decision > Action::Allow;
+        self.hits.iter().filter(move |h| seen && h.mode == RuleMode::Live && h.action > Action::Allow).map(|hit| Alert {
             alert_id: Text::from(format!("{}:{}", self.transaction_id, hit.rule)),
             transaction_id: self.transaction_id.clone(),
             account_id: self.account_id.clone(),
