@@ -72,8 +72,8 @@ CASES = [
     Case("invalid UTF-8", lambda i: encode(payment(i, city="X")).replace(b'"X"', b'"\xff\xfe"'), ("not_utf8",), status=(400, 422)),
     Case("UTF-16", lambda i: json.dumps(payment(i)).encode("utf-16"), ("not_utf8", "not_json"), status=(400, 422)),
     Case("random bytes", lambda _: bytes(range(256)), ("not_utf8", "not_json"), status=(400, 422)),
-    Case("nested 100,000 deep", with_field("extra", "[" * 100_000 + "]" * 100_000), ("too_deep", "not_json"), status=(400, 422)),
-    Case("nested 1,000 deep", with_field("extra", '{"a":' * 1000 + "1" + "}" * 1000), ("too_deep", "not_json"), status=(400, 422)),
+    Case("nested 100,000 deep", with_field("extra", "[" * 100_000 + "]" * 100_000), ("too_deep",), "extra"),
+    Case("nested 1,000 deep", with_field("extra", '{"a":' * 1000 + "1" + "}" * 1000), ("too_deep",), "extra"),
     # a field that is wrong
     Case("no transaction id", without("transaction_id"), ("missing",), "transaction_id"),
     Case("no account", without("account_id"), ("missing",), "account_id"),

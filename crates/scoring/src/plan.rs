@@ -4,6 +4,7 @@ use domain::{Decoder, Stream, Text};
 use features::Plan as Features;
 use project::{Diagnostic, Place, Project};
 use rules::{ListState, Names, Ruleset};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What scoring runs.
@@ -31,7 +32,10 @@ impl Plan {
         let mut mistakes = Vec::new();
         let features = match features::compile(&project.features, &streams) {
             Ok(features) => features,
-            Err(found) => return Err(project.explained(found)),
+            Err(mut found) => {
+                found.extend(beside_broken_features(project, &streams, judged));
+                return Err(project.explained(found));
+            }
         };
         let names: Vec<Text> = features.features.iter().map(|f| f.name.clone()).collect();
         mistakes.extend(project.undocumented(&names));
@@ -71,6 +75,31 @@ impl Plan {
     pub fn judged(&self) -> &Stream {
         &self.streams[self.judged]
     }
+}
+
+/// Mistakes of rules and policy where some feature files are wrong: the rules see the features of the right ones, and a name that a wrong
+/// one mentions is let pass, as it may be a feature of it.
+fn beside_broken_features(project: &Project, streams: &[Arc<Stream>], judged: usize) -> Vec<Diagnostic> {
+    let mut columns: Vec<(Text, domain::Type)> = Vec::new();
+    let mut doubtful: HashSet<String> = HashSet::new();
+    for file in &project.features {
+        match features::compile(std::slice::from_ref(file), streams) {
+            Ok(plan) => columns.extend(plan.features.into_iter().map(|f| (f.name, f.ty))),
+            Err(_) => doubtful.extend(words(&file.sql)),
+        }
+    }
+    let mut mistakes = match Ruleset::compile(project, Names { event: &streams[judged], features: &columns }) {
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    let quoted = |m: &Diagnostic| m.message.strip_prefix("unknown name `").and_then(|rest| rest.strip_suffix('`')).map(str::to_lowercase);
+    mistakes.retain(|m| !quoted(m).is_some_and(|name| doubtful.contains(name.rsplit('.').next().unwrap_or(&name))));
+    mistakes
+}
+
+/// The words of a piece of SQL, in lower case.
+fn words(sql: &str) -> impl Iterator<Item = String> + '_ {
+    sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).map(str::to_lowercase)
 }
 
 /// Topics that forget before the features do.

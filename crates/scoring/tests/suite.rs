@@ -267,6 +267,26 @@ fn every_mistake_of_features_rules_and_retention_is_reported() {
     assert!(mistakes.iter().all(|m| m.excerpt.is_some()), "{mistakes:#?}");
 }
 
+#[test]
+fn rules_are_read_beside_broken_features() {
+    let read = |path: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shop").join(path)).expect("a file");
+    let files = ["sluice.yml", "events/payments.yml", "events/clicks.yml", "events/profiles.yml", "features/velocity.sql"];
+    let mut files: Vec<(String, Vec<u8>)> = files.iter().map(|f| (f.to_string(), read(f))).collect();
+    let broken = "select account_id, sum(amounts) over w as total_1d from payments\n\
+                  window w as (partition by account_id order by event_time range interval '1 day' preceding)\n";
+    files.push(("features/broken.sql".into(), broken.into()));
+    files.push(("rules/wrong.yml".into(), b"description: x\nwhen: amuont > 3\nmessage: m\naction: review\n".to_vec()));
+    files.push(("rules/right.yml".into(), b"description: x\nwhen: total_1d > 3\nmessage: m\naction: review\n".to_vec()));
+    let project = Project::from_files(files).unwrap_or_else(|e| panic!("{e:#?}"));
+    let mistakes = Plan::compile(&project).expect_err("mistakes");
+    let shown: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.place, m.message)).collect();
+    assert_eq!(
+        shown,
+        ["features/broken.sql:1:24: unknown name `amounts`", "rules/wrong.yml:2:7: unknown name `amuont`"],
+        "the rule that reads a feature of the broken file is let pass"
+    );
+}
+
 /// A memory that lets go of everything as soon as it may.
 #[derive(Default)]
 struct Hasty(BTreeMap<Hash, Known>);
