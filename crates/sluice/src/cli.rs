@@ -92,6 +92,9 @@ pub struct Up {
     /// Bytes of feature state kept in memory, such as 512MB; the rest waits on disk.
     #[arg(long, env = "SLUICE_STATE_MEMORY", value_parser = parse_bytes)]
     pub state_memory: Option<u64>,
+    /// Seconds between snapshots of the state. Shorter ones let a test see many; they change nothing else.
+    #[arg(long, env = "SLUICE_SNAPSHOT_SECONDS", hide = true, default_value_t = 10.0, value_parser = parse_seconds)]
+    pub snapshot_seconds: f64,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -285,6 +288,10 @@ fn parse_span(text: &str) -> Result<i64, String> {
 
 fn parse_time(text: &str) -> Result<i64, String> {
     domain::time::parse(text).ok_or_else(|| "write a time such as 2026-01-01T00:00:00Z".into())
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|s: &f64| *s > 0.0 && *s <= 86_400.0).ok_or_else(|| "write seconds above 0, such as 10 or 0.5".into())
 }
 
 fn parse_bytes(text: &str) -> Result<u64, String> {

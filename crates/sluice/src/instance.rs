@@ -33,6 +33,8 @@ pub struct Settings {
     pub store: bool,
     /// Bytes of feature state in memory.
     pub state_memory: u64,
+    /// How often a snapshot is begun while records come.
+    pub snapshot_every: Duration,
 }
 
 /// How the last start went.
@@ -95,6 +97,7 @@ impl Instance {
             project: settings.project.clone(),
             state: Some(settings.data.join("state")),
             state_memory: settings.state_memory as usize,
+            snapshot_every: settings.snapshot_every,
             metrics: metrics.clone(),
             archive: versions::read_all(&mut source)?,
             broker: Some(broker.clone()),
@@ -172,6 +175,7 @@ impl Instance {
         m.queue("predict").set(self.predictor.in_flight() as i64);
         m.store_lag(topics::DECISIONS, 0, self.lag.decisions.load(Ordering::Relaxed));
         m.broker.log_bytes.set(self.broker.topics().iter().map(|t| t.bytes as i64).sum());
+        m.state.snapshot_pause_max.set(progress.snapshot_pause_ns.load(Ordering::Relaxed) as f64 / 1e9);
         let stats = self.kept.stats.lock();
         m.state.entities.set(stats.entities as i64);
         m.state.bytes.set(stats.bytes as i64);

@@ -21,9 +21,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 
-/// How often a snapshot is begun while records come.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
-
 /// Entities encoded between two batches while a snapshot is taken: some hundred microseconds.
 const SNAPSHOT_STEP: usize = 512;
 
@@ -36,6 +33,8 @@ pub struct Setup {
     pub state: Option<PathBuf>,
     /// Bytes.
     pub state_memory: usize,
+    /// How often a snapshot is begun while records come.
+    pub snapshot_every: Duration,
     pub metrics: Arc<Metrics>,
     /// The control topic's records: where archived versions are found.
     pub archive: Vec<Control>,
@@ -91,6 +90,7 @@ pub struct Judge {
     memory: usize,
     broker: Option<Broker>,
     kept: Arc<Kept>,
+    snapshot_every: Duration,
     snapshot_at: Instant,
     snapshot_sequence: u64,
     taking: Option<(Meta, Instant)>,
@@ -143,6 +143,7 @@ impl Judge {
             memory: setup.state_memory,
             broker: setup.broker,
             kept: Arc::default(),
+            snapshot_every: setup.snapshot_every,
             snapshot_at: Instant::now(),
             snapshot_sequence: 0,
             taking: None,
@@ -341,7 +342,7 @@ impl Stage for Judge {
         }
         if self.taking.is_none() {
             let engine = self.scorer.engine();
-            let due = force || (self.snapshot_at.elapsed() >= SNAPSHOT_EVERY && engine.sequence() != self.snapshot_sequence) || engine.is_over_budget();
+            let due = force || (self.snapshot_at.elapsed() >= self.snapshot_every && engine.sequence() != self.snapshot_sequence) || engine.is_over_budget();
             if !due || !engine.begin_snapshot() {
                 return Ok(SnapshotStep::NotDue);
             }

@@ -90,7 +90,7 @@ fn compare(args: &Replay, output: OutputFormat, source: &mut dyn Source, archive
     })?);
     let metrics = Arc::new(telemetry::Metrics::new(env!("CARGO_PKG_VERSION")));
     let (mut judge, mut mark) =
-        Judge::open(Setup { plan, project, state: None, state_memory: usize::MAX, metrics, archive, broker: None })?;
+        Judge::open(Setup { plan, project, state: None, state_memory: usize::MAX, snapshot_every: Duration::MAX, metrics, archive, broker: None })?;
     let mut compared = Vec::new();
     for topic in topics::OUTPUTS {
         let (start, end) = source.bounds(&TopicPartition::new(topic, 0))?;

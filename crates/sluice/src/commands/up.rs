@@ -40,6 +40,7 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         kafka: args.kafka,
         store: !args.no_store,
         state_memory,
+        snapshot_every: Duration::from_secs_f64(args.snapshot_seconds),
     };
     let instance = Instance::start(settings, runtime.handle())?;
     runtime.block_on(serve(args, output, &opened, instance, begun))
