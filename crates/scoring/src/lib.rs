@@ -9,4 +9,4 @@ pub mod scorer;
 pub use cases::CaseResult;
 pub use ids::{Hash, Ids, Known, MemoryIds};
 pub use plan::Plan;
-pub use scorer::{Counts, Outcome, Outputs, Record, Scorer};
+pub use scorer::{Counts, Outcome, Outputs, Phase, Record, Scorer};

@@ -44,6 +44,16 @@ pub struct Outputs {
     pub counts: Counts,
 }
 
+/// What a batch goes through, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading records and recognising repeats.
+    Decode,
+    Features,
+    /// Lists, rules and policy.
+    Rules,
+}
+
 /// Plain counts of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -131,6 +141,11 @@ impl Scorer {
     /// # Errors
     /// Stop, from the state on disk; the scorer must then be made anew from the last snapshot.
     pub fn score(&mut self, batch: &[Record<'_>], out: &mut Outputs) -> Result<()> {
+        self.score_by_phase(batch, out, &mut |_| {})
+    }
+
+    /// The same, telling the end of each phase to whoever holds a watch.
+    pub fn score_by_phase(&mut self, batch: &[Record<'_>], out: &mut Outputs, done: &mut dyn FnMut(Phase)) -> Result<()> {
         let plan = self.plan.clone();
         out.outcomes.clear();
         out.sequences.clear();
@@ -140,6 +155,7 @@ impl Scorer {
         }
         let mut rows = std::mem::take(&mut self.rows);
         let decoded = self.decode(&plan, batch, &mut rows, out)?;
+        done(Phase::Decode);
         let inputs: Vec<Input<'_>> = batch
             .iter()
             .zip(&decoded)
@@ -154,6 +170,7 @@ impl Scorer {
             })
             .collect();
         self.engine.apply(&inputs, &mut out.features)?;
+        done(Phase::Features);
         let mut judged = 0;
         for (record, decoded) in batch.iter().zip(decoded) {
             let outcome = match decoded {
@@ -180,6 +197,7 @@ impl Scorer {
             }
             out.outcomes.push(outcome);
         }
+        done(Phase::Rules);
         self.rows = rows;
         if let Some(greatest) = self.engine.greatest(plan.judged) {
             self.ids.forget_before(greatest.saturating_sub(plan.features.retention()));

@@ -2,7 +2,7 @@
 //! it is.
 
 use crate::predictor::Predictor;
-use crate::stage::{Judge, Kept, Setup};
+use crate::stage::{Answers, Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
 use crate::topics;
 use crate::versions::{self, Control};
@@ -116,9 +116,13 @@ impl Instance {
 
         let scorer = {
             let (handle, predictor, fail, project) = (handle.clone(), predictor.clone(), fail.clone(), settings.project.clone());
+            let metrics = metrics.clone();
             spawn("score", fail, move || {
                 let discover = |source: &mut dyn Source| inputs(source, &project);
-                let deliver = |answers: Vec<_>| predictor.answer(answers);
+                let deliver = |batch: Answers| {
+                    metrics.stages.commit.observe(batch.made.elapsed().as_secs_f64());
+                    predictor.answer(batch.answers, |took| metrics.stages.end_to_end.observe(took.as_secs_f64()));
+                };
                 let options = Options::default();
                 let topics = topics::OUTPUTS.len();
                 pipeline::run(&mut source, &mut sink, &mut SystemClock, &mut judge, &mut mark, discover, deliver, &options, topics, &handle)

@@ -105,13 +105,16 @@ impl Predictor {
     }
 
     /// Called in order, once the decisions at these offsets of the predict topic are durable.
-    pub fn answer(&self, answers: impl IntoIterator<Item = (i64, Answer)>) {
+    /// `took` is told how long each was under way.
+    pub fn answer(&self, answers: impl IntoIterator<Item = (i64, Answer)>, took: impl Fn(Duration)) {
         for (offset, answer) in answers {
             // Without a waiter it is from before a restart.
             if let Some(waiter) = self.waiting.lock().remove(&offset) {
-                let took = waiter.since.elapsed().as_nanos() as u64;
+                let elapsed = waiter.since.elapsed();
+                took(elapsed);
+                let elapsed = elapsed.as_nanos() as u64;
                 let smoothed = self.latency_ns.load(Ordering::Relaxed);
-                self.latency_ns.store(smoothed - smoothed / 8 + took / 8, Ordering::Relaxed);
+                self.latency_ns.store(smoothed - smoothed / 8 + elapsed / 8, Ordering::Relaxed);
                 self.in_flight.fetch_sub(1, Ordering::AcqRel);
                 let _ = waiter.reply.send(Ok(answer));
             }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use pipeline::{Batch, Mark, Outgoing, Output, SnapshotStep, Stage};
 use project::Project;
 use rustc_hash::FxHashMap;
-use scoring::{Outcome, Outputs, Plan, Record, Scorer};
+use scoring::{Outcome, Outputs, Phase, Plan, Record, Scorer};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,6 +40,14 @@ pub struct Setup {
     pub archive: Vec<Control>,
     /// Whose retention must not pass the snapshots.
     pub broker: Option<Broker>,
+}
+
+/// What waits for a batch to be durable.
+pub struct Answers {
+    /// By offset of the predict topic.
+    pub answers: Vec<(i64, Answer)>,
+    /// When the batch's decisions were handed on to be written.
+    pub made: Instant,
 }
 
 /// What the outside may see of the state.
@@ -218,9 +226,21 @@ impl Judge {
             return Ok(());
         }
         let batch: Vec<Record<'_>> = records.iter().map(|(r, _)| *r).collect();
-        let begun = Instant::now();
-        self.scorer.score(&batch, &mut self.out)?;
-        self.metrics.stages.features.observe(begun.elapsed().as_secs_f64());
+        let stages = &self.metrics.stages;
+        let mut begun = Instant::now();
+        self.scorer.score_by_phase(&batch, &mut self.out, &mut |phase| {
+            let histogram = match phase {
+                Phase::Decode => &stages.decode,
+                Phase::Features => &stages.features,
+                Phase::Rules => &stages.rules,
+            };
+            histogram.observe(begun.elapsed().as_secs_f64());
+            begun = Instant::now();
+        })?;
+        let streams = &self.scorer.plan().streams;
+        for same in batch.chunk_by(|a, b| a.stream == b.stream) {
+            self.metrics.taken(&streams[same[0].stream].name, same.len() as u64);
+        }
         let urgent = records.iter().map(|(_, urgent)| *urgent);
         for ((record, outcome), urgent) in batch.iter().zip(self.out.outcomes.drain(..)).zip(urgent) {
             let answer = match outcome {
@@ -294,7 +314,7 @@ fn compiled(archive: &FxHashMap<Text, String>, digest: &Text) -> Result<Arc<Plan
 }
 
 impl Stage for Judge {
-    type Answers = Vec<(i64, Answer)>;
+    type Answers = Answers;
 
     fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers> {
         let mut answers = Vec::new();
@@ -325,7 +345,7 @@ impl Stage for Judge {
             records.push((record, urgent));
         }
         self.flush(&mut records, outputs, &mut answers)?;
-        Ok(answers)
+        Ok(Answers { answers, made: Instant::now() })
     }
 
     fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep> {

@@ -2,6 +2,7 @@
 //! bytes), `_total` on counters; ours begin with `sluice_`, the process's own keep their customary names.
 
 use crate::process::Process;
+use std::sync::atomic::AtomicU64;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -76,7 +77,7 @@ pub struct Stages {
     pub rules: Histogram,
     /// From handing decisions to the log to their being on disk.
     pub commit: Histogram,
-    /// From the record's arrival to its decision being on disk.
+    /// Of a transaction over HTTP: from being appended to its decision being on disk.
     pub end_to_end: Histogram,
 }
 
@@ -112,6 +113,8 @@ pub struct State {
     pub misses: Counter,
     pub evictions: Counter,
     pub snapshot_seconds: Histogram,
+    /// Seconds of the longest pause that a snapshot made between two batches.
+    pub snapshot_pause_max: Gauge<f64, AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -233,6 +236,7 @@ impl Metrics {
             misses: Counter::default(),
             evictions: Counter::default(),
             snapshot_seconds: latency(),
+            snapshot_pause_max: Gauge::default(),
         };
         r.register("state_entities", "Entities whose features are in memory", state.entities.clone());
         r.register_with_unit("state", "Memory that the features' state takes", Unit::Bytes, state.bytes.clone());
@@ -240,6 +244,12 @@ impl Metrics {
         r.register("state_misses", "Entities that had to be read from disk", state.misses.clone());
         r.register("state_evictions", "Entities that were dropped from memory to stay within its budget", state.evictions.clone());
         r.register_with_unit("state_snapshot", "Time to write a snapshot of the state", Unit::Seconds, state.snapshot_seconds.clone());
+        r.register_with_unit(
+            "state_snapshot_pause_max",
+            "Longest time that a snapshot kept the next batch waiting",
+            Unit::Seconds,
+            state.snapshot_pause_max.clone(),
+        );
 
         let store = Store { lag: Family::default(), commit_seconds: latency() };
         r.register("store_lag_records", "Records in a topic that are not yet in the store", store.lag.clone());
