@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under load, again and again on the same data; then every accepted payment must stand exactly once in
-the `decisions` topic and once in the store, answers given must equal what the topic holds, and a replay must find no difference.
+the `decisions` topic and once in the store, every broken record must have one dead letter, answers given must equal what the topic
+holds, and a replay must find no difference. Snapshots are taken several times a second, so that kills meet them, and starts go on
+from the last one; some lives have too little memory for their state, and before one start the state is deleted.
 
 Accepted means: acknowledged to a Kafka producer, or answered over HTTP. What was sent but not accepted may have been judged or
 not; it is sent again in the next round, as a client would, and must then count once.
@@ -9,16 +11,18 @@ not; it is sent again in the next round, as a client would, and must then count 
 import json
 import os
 import random
+import shutil
 import sqlite3
 import sys
 import threading
 import time
+from collections import Counter
 
 from harness import api
 from harness.instance import Instance, NotReady, Workspace, arguments, until
-from harness.payments import TOPIC, Shoppers, encode, payment
+from harness.payments import TOPIC, Shoppers, encode, payment, stamp
 from harness.report import Report
-from harness.topics import Reader, Sender, partitions
+from harness.topics import Reader, Sender, partitions, read_all
 
 
 class Ledger:
@@ -31,7 +35,9 @@ class Ledger:
         self.answers = {}
         self.changed_answers = []
         self.refused = {}
-        # How often the same id was sent again after it had been accepted.
+        # Where broken records stand that were acknowledged.
+        self.broken = set()
+        # How often an id was sent again, accepted before or not.
         self.repeats = 0
 
     def sent(self, transaction_id, content):
@@ -41,6 +47,10 @@ class Ledger:
     def ack(self, transaction_id, _message=None):
         with self.lock:
             self.acknowledged.add(transaction_id)
+
+    def ack_broken(self, _mark, message):
+        with self.lock:
+            self.broken.add((message.topic(), message.partition(), message.offset()))
 
     def answer(self, transaction_id, body):
         with self.lock:
@@ -107,6 +117,35 @@ class KafkaLoad(Load):
         self.sender.give_up()
 
 
+class SideLoad(Load):
+    """What comes beside payments: clicks, balances, and records that nobody can read."""
+
+    def __init__(self, ledger, chance, bootstrap, rate):
+        super().__init__(ledger, None, None)
+        self.chance, self.rate = chance, rate
+        self.sender = Sender(bootstrap, lambda *_: None)
+        self.broken = Sender(bootstrap, ledger.ack_broken)
+
+    def run(self):
+        begin, sent = time.monotonic(), 0
+        while not self.halt.is_set():
+            for sent in range(sent + 1, int((time.monotonic() - begin) * self.rate) + 1):  # noqa: B020 - goes on where it was
+                account = f"acc-{self.chance.randrange(200)}"
+                match sent % 20:
+                    case 0:
+                        self.broken.send(TOPIC, None, self.chance.choice([b"{", b"\xff", encode(payment("broken", amount="much"))]))
+                    case 1 | 2 | 3:
+                        balance = {"account_id": account, "balance": self.chance.randrange(10**6) / 100, "updated_at": stamp()}
+                        self.sender.send("account_balances", None, encode(balance), key=account)
+                    case _:
+                        click = {"event_id": f"e-{sent}", "session_id": f"ses-{account}", "page": f"/{self.chance.randrange(9)}", "event_time": stamp()}
+                        self.sender.send("clickstream", None, encode(click), key=click["session_id"])
+            self.sender.producer.poll(0.005)
+            self.broken.producer.poll(0)
+        self.sender.give_up()
+        self.broken.give_up()
+
+
 class HttpLoad(Load):
     """A caller that predicts one payment after the other."""
 
@@ -130,22 +169,31 @@ class HttpLoad(Load):
 def one_round(instance, ledger, chance, number, settings):
     """Starts, loads, kills. Returns the row for the table."""
     sent_before, accepted_before = len(ledger.content), len(ledger.accepted())
+    # Too little memory for the state: entities go to disk and come back all the time.
+    tight = chance.random() < 0.3
+    instance.environment["SLUICE_STATE_MEMORY"] = "64KB" if tight else "1GB"
+    memory = "tight" if tight else "plenty"
     if number > 0 and chance.random() < 0.2:
         # Recovery itself must bear being killed.
         after = chance.uniform(0.0, settings["start"])
         instance.spawn()
         time.sleep(after)
         instance.kill()
-        return [number + 1, "while starting", f"{after * 1000:.0f}", "-", 0, 0]
+        return [number + 1, "while starting", memory, f"{after * 1000:.0f}", "-", "-", 0, 0]
+    if number == settings["stateless"]:
+        # State is a cache: without it everything is made again from the log.
+        shutil.rmtree(instance.data / "state")
+        memory += ", state deleted"
     said = instance.start()
-    token = api.login(instance.http, instance.password).token
+    client = api.login(instance.http, instance.password)
     again = ledger.open(5000) + ledger.some_accepted(chance, 100)
     ledger.repeats += len(again)
     chance.shuffle(again)
     loads = [
         KafkaLoad(ledger, Shoppers(chance.random(), f"k{number}"), again[: len(again) // 2], instance.kafka, settings["rate"]),
+        SideLoad(ledger, random.Random(chance.random()), instance.kafka, settings["rate"] / 4),
         *(
-            HttpLoad(ledger, Shoppers(chance.random(), f"h{number}-{n}"), again[len(again) // 2 :][n :: settings["callers"]], instance.http, token)
+            HttpLoad(ledger, Shoppers(chance.random(), f"h{number}-{n}"), again[len(again) // 2 :][n :: settings["callers"]], instance.http, client.token)
             for n in range(settings["callers"])
         ),
     ]
@@ -159,7 +207,22 @@ def one_round(instance, ledger, chance, number, settings):
     for load in loads:
         load.join(30)
     sent, accepted = len(ledger.content) - sent_before, len(ledger.accepted()) - accepted_before
-    return [number + 1, "under load", f"{after * 1000:.0f}", f"{said['seconds'] * 1000:.0f}", sent, accepted]
+    return [number + 1, "under load", memory, f"{after * 1000:.0f}", f"{said['seconds'] * 1000:.0f}", said["caught_up"], sent, accepted]
+
+
+def resumed(report, rows):
+    """Starts go on from a snapshot: what they make again is little beside all that was accepted. The last life does not count, as it
+    may have ended before its first snapshot, or with payments that were accepted and not yet taken."""
+    lives, slow = [], []
+    for number, _, memory, _, _, caught_up, _, accepted in rows:
+        before = sum(lives[:-1])
+        if "state deleted" in memory:
+            report.check("without its state a start makes everything again from the log", caught_up >= before > 0, f"{caught_up} of {before}")
+        elif caught_up != "-" and before and caught_up >= before:
+            slow.append((number, caught_up, before))
+        if accepted:
+            lives.append(accepted)
+    report.check("every other start goes on from a snapshot", not slow, f"(round, caught up, accepted before): {slow}")
 
 
 def settle(instance, ledger, report):
@@ -242,14 +305,16 @@ def main():
     parser.add_argument("--seconds", type=float, default=number("SECONDS", 2.0, float), help="the longest life under load")
     parser.add_argument("--rate", type=float, default=number("RATE", 1500, float), help="payments a second by Kafka; HTTP callers come on top")
     parser.add_argument("--callers", type=int, default=number("CALLERS", 4, int))
+    parser.add_argument("--snapshots", type=float, default=number("SNAPSHOTS", 0.1, float), help="seconds between snapshots")
     parser.add_argument("--seed", type=int, default=None, help="of the moments and payments; printed when chosen here")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")
     chance, ledger, report = random.Random(seed), Ledger(), Report("crash")
-    settings = {"seconds": options.seconds, "rate": options.rate, "callers": options.callers, "start": 1.0}
+    settings = {"seconds": options.seconds, "rate": options.rate, "callers": options.callers, "start": 1.0, "stateless": options.rounds // 2}
 
-    with Workspace("crash", options.keep) as folder, Instance(options.sluice, folder) as instance:
+    environment = {"SLUICE_SNAPSHOT_SECONDS": str(options.snapshots)}
+    with Workspace("crash", options.keep) as folder, Instance(options.sluice, folder, environment=environment) as instance:
         rows = []
         for n in range(options.rounds):
             try:
@@ -259,13 +324,19 @@ def main():
                 break
         else:
             report.check(f"all {options.rounds} rounds start on what the kill before left", True)
-        report.table(["round", "killed", "after ms", "ready in ms", "sent", "accepted"], rows)
+        report.table(["round", "killed", "memory", "after ms", "ready in ms", "caught up", "sent", "accepted"], rows)
         if report.failed:
             report.finish()
 
+        resumed(report, rows)
         instance.start()
         last = settle(instance, ledger, report)
         decisions = decided(instance, last)
+        letters = Counter((letter["topic"], letter["partition"], letter["offset"]) for letter in (json.loads(m.value()) for m in read_all(instance.kafka, "dead-letters")))
+        unread = [place for place in ledger.broken if letters[place] != 1]
+        report.check(f"each of {len(ledger.broken)} broken records has one dead letter", not unread, f"{len(unread)} have not, such as {unread[:3]}")
+        twice = [place for place, count in letters.items() if count > 1]
+        report.check(f"none of {len(letters)} dead letters stands twice", not twice, twice[:3])
         stored = read_store(instance, last)
         compare(report, ledger, decisions, stored)
         code, seconds = instance.stop()

@@ -65,5 +65,6 @@ class Shoppers:
             amount=round(chance.lognormvariate(4, 1.5), 2),
             country=chance.choice(["US", "US", "US", "DE", "FR", "BR"]),
             device_id=f"dev-{chance.randrange(self.accounts)}",
+            session_id=f"ses-{account}",
         )
         return transaction_id, account, encode(made)
