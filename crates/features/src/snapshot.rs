@@ -91,6 +91,11 @@ impl MemoryCold {
         }
     }
 
+    /// Forgets a group that no version uses any more.
+    pub fn clear(&self, group: GroupDigest) {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| !key.starts_with(&group.0));
+    }
+
     /// How many records stand in it.
     pub fn len(&self) -> usize {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).len()

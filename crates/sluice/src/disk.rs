@@ -78,6 +78,15 @@ impl Disk {
         }
     }
 
+    /// Forgets a group of windows that no version uses any more.
+    pub fn clear(&self, group: features::GroupDigest) -> Result<()> {
+        match self {
+            Self::Memory(cold) => cold.clear(group),
+            Self::Folder(folder) => folder.store.clear(group)?,
+        }
+        Ok(())
+    }
+
     /// A snapshot of the engine begins here: so does that of the ids.
     pub fn begin(&self) {
         if let Self::Folder(folder) = self {

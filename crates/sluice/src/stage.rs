@@ -203,6 +203,21 @@ impl Judge {
         let snapshot = self.scorer.engine().snapshot();
         self.disk.begin();
         self.disk.commit(&snapshot, &meta.to_json()?)?;
+        let has = |plan: &Plan, group| plan.features.groups.iter().any(|g| g.digest == group);
+        let before = self.scorer.plan().clone();
+        for group in before.features.groups.iter().filter(|g| !has(&plan, g.digest)) {
+            self.disk.clear(group.digest)?;
+        }
+        let new: Vec<&str> = plan
+            .features
+            .features
+            .iter()
+            .filter(|f| f.group.is_some_and(|g| !has(&before, plan.features.groups[g].digest)))
+            .map(|f| f.name.as_str())
+            .collect();
+        if !new.is_empty() && mark.sequence > 1 {
+            tracing::warn!(features = new.join(", "), "these features are new or changed: they begin without history");
+        }
         self.disk.keep_ids_for(plan.features.retention());
         let mut engine = Engine::new(plan.features.clone(), self.disk.cold(), self.memory)?;
         engine.restore(snapshot.sequence, &snapshot.meta)?;

@@ -153,6 +153,25 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets a group that no version uses any more: should one define it again, it begins anew. Takes as long as the group is large.
+    ///
+    /// # Errors
+    /// Stop, as [`Store::commit`].
+    pub fn clear(&self, group: GroupDigest) -> Result<()> {
+        const STEP: usize = 10_000;
+        loop {
+            let keys: Vec<_> = self.state.prefix(group.0).take(STEP).map(|entry| entry.key()).collect::<Result<_, _>>().map_err(wrong)?;
+            let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+            for key in &keys {
+                batch.remove(&self.state, key.clone());
+            }
+            batch.commit().map_err(wrong)?;
+            if keys.len() < STEP {
+                return Ok(());
+            }
+        }
+    }
+
     /// Bytes on disk, journals included.
     pub fn disk_bytes(&self) -> Result<u64> {
         self.database.disk_space().map_err(wrong)
