@@ -99,9 +99,12 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
     let mut clock = SystemClock;
     // Either of the two makes the world one of its own; only without both does it go on from the last run.
     let repeatable = args.seed.is_some() || args.start.is_some();
+    let usual = WorldConfig::default().rate;
     let rate = match args.mode {
         SimulateMode::Stream => args.rate,
-        SimulateMode::Batch => WorldConfig::default().rate,
+        SimulateMode::Batch if repeatable => usual,
+        // A live batch lies within a second from now, however large it is: events far ahead of the clock would be refused.
+        SimulateMode::Batch => usual.max(args.count as f64),
     };
     let fresh = |clock: &mut SystemClock| {
         let now = clock.now();
@@ -109,7 +112,8 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
             seed: args.seed.unwrap_or(now as u64),
             start: args.start.unwrap_or(now),
             fraud_rate: args.fraud_rate,
-            ..WorldConfig::at_rate(rate)
+            rate,
+            ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream { rate } else { usual })
         })
     };
     let mut world = match (!repeatable).then(|| std::fs::read(&args.cursor).ok()).flatten() {
@@ -135,7 +139,10 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
                 }
             }
         }
-        SimulateMode::Stream => stream(args, &mut world, faults, &mut target)?,
+        SimulateMode::Stream => {
+            let from = if repeatable { world.config().start } else { clock.now() };
+            stream(args, &mut world, from, faults, &mut target)?;
+        }
     }
     target.flush()?;
     if !repeatable {
@@ -164,10 +171,9 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
     Ok(Outcome::Fine)
 }
 
-/// Event time follows the wall clock from where the world stands; with a start of its own, it begins there and runs at the same pace.
-fn stream(args: &Simulate, world: &mut World, faults: FaultRates, target: &mut Target) -> domain::Result<()> {
+/// Event time follows the wall clock, counted from `from`: now, or a start of its own.
+fn stream(args: &Simulate, world: &mut World, from: domain::Micros, faults: FaultRates, target: &mut Target) -> domain::Result<()> {
     let begun = Instant::now();
-    let from = world.clock().max(world.config().start);
     let end = args.duration.map(|d| begun + Duration::from_micros(d.max(0) as u64));
     let mut step = 0u64;
     loop {
