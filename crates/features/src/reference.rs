@@ -152,7 +152,7 @@ fn answer(group: &Group, call: &Call, known: &[&Event], now: Micros, own: bool) 
             Value::Int(seen.len() as i64)
         }
         Call::First { window, column, .. } => inside(*window).next().map_or(Value::Null, |e| e.columns[*column].clone()),
-        Call::Last { window, column, .. } => inside(*window).last().map_or(Value::Null, |e| e.columns[*column].clone()),
+        Call::Last { window, column, .. } => inside(*window).next_back().map_or(Value::Null, |e| e.columns[*column].clone()),
         Call::Lag { column, rows, default } => match known.len().checked_sub(rows + usize::from(own)) {
             Some(at) => known[at].columns[*column].clone(),
             None => default.clone(),
