@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects e2e bad_input openapi restarts crash)
+all=(setup lint build unit projects e2e bad_input openapi online_retail restarts crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -35,6 +35,7 @@ stage_projects() { "$SLUICE_TEST_PYTHON" tests/projects.py --sluice "$sluice"; }
 stage_e2e() { "$SLUICE_TEST_PYTHON" tests/e2e.py --sluice "$sluice"; }
 stage_bad_input() { "$SLUICE_TEST_PYTHON" tests/bad_input.py --sluice "$sluice"; }
 stage_openapi() { "$SLUICE_TEST_PYTHON" tests/openapi.py --sluice "$sluice"; }
+stage_online_retail() { "$SLUICE_TEST_PYTHON" tests/online_retail.py --sluice "$sluice"; }
 stage_restarts() { "$SLUICE_TEST_PYTHON" tests/restarts.py --sluice "$sluice"; }
 stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
 
@@ -46,6 +47,7 @@ what_projects="check, test and show on every project"
 what_e2e="end to end with kcat, Python clients, HTTP and SQL"
 what_bad_input="bad input, each kind on each door"
 what_openapi="schemathesis over the OpenAPI document"
+what_online_retail="541,909 real order lines through the second project"
 what_restarts="changed projects on the same data, imports that are killed"
 what_crash="kill -9 under load, $rounds rounds"
 
