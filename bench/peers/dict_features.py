@@ -1,9 +1,11 @@
 """Ten of the features of `sluice bench scoring`, as a script with dicts would compute them: the baseline of that bench.
 
-Reads JSON lines from a file, keeps a deque a key and window, prints one JSON line: events, seconds, events_per_second.
+Reads JSON lines from a file, keeps a deque a key and window, prints one JSON line: events, seconds, events_per_second,
+cpu_seconds, peak_memory_mb.
 Windows are exact (inclusive on both sides), in order of arrival; late events are not handled, which flatters this script.
 """
 import json
+import resource
 import sys
 import time
 from collections import defaultdict, deque
@@ -33,7 +35,9 @@ def main(path):
                 entry[1] += amount
                 checksum += len(queue)
     seconds = time.perf_counter() - begun
-    print(json.dumps({"events": len(lines), "seconds": seconds, "events_per_second": len(lines) / seconds, "checksum": checksum}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    outcome = {"events": len(lines), "seconds": seconds, "events_per_second": len(lines) / seconds, "checksum": checksum}
+    print(json.dumps({**outcome, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_memory_mb": used.ru_maxrss * 1024 / 1e6}))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 (count and sum over 10 minutes, 1 hour, 24 hours), five rules, JSON in, JSON out. One process, no model, no durable state: what is in
 memory is lost with the process, which flatters this script.
 
-Usage: kafka_windows.py BOOTSTRAP INPUT_TOPIC OUTPUT_TOPIC EVENTS. Prints one JSON line: events, seconds, events_per_second.
+Usage: kafka_windows.py BOOTSTRAP INPUT_TOPIC OUTPUT_TOPIC EVENTS. Prints one JSON line: events, seconds, events_per_second,
+cpu_seconds, peak_memory_mb.
 """
 import json
+import resource
 import sys
 import time
 from collections import defaultdict, deque
@@ -55,7 +57,9 @@ def main(bootstrap, topic, output, wanted):
         producer.poll(0)
     producer.flush(60)
     seconds = time.perf_counter() - begun
-    print(json.dumps({"events": done, "seconds": seconds, "events_per_second": done / seconds}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    outcome = {"events": done, "seconds": seconds, "events_per_second": done / seconds}
+    print(json.dumps({**outcome, "cpu_seconds": used.ru_utime + used.ru_stime, "peak_memory_mb": used.ru_maxrss * 1024 / 1e6}))
 
 
 if __name__ == "__main__":

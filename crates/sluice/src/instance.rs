@@ -42,7 +42,6 @@ pub struct Settings {
 pub struct Started {
     /// Records scored again to catch up with the written sequence.
     pub caught_up: u64,
-    pub took: Duration,
 }
 
 pub struct Instance {
@@ -86,7 +85,7 @@ impl Instance {
         let log = Embedded::new(broker.clone(), [predict.clone()]);
         let mut source = log.source();
 
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&settings.data.join("store.db"))?);
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(settings.data.join("store.db"))?);
         store_sink::set_floors(&broker, &*store)?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
         activate(&broker, &mut source, &settings.project)?;
@@ -138,7 +137,8 @@ impl Instance {
             }
             None
         };
-        let started = Started { caught_up, took: begun.elapsed() };
+        tracing::info!(caught_up, seconds = begun.elapsed().as_secs_f64(), "log and state are open");
+        let started = Started { caught_up };
         Ok(Self {
             broker,
             log,
@@ -183,7 +183,9 @@ impl Instance {
         let stats = self.kept.stats.lock();
         m.state.entities.set(stats.entities as i64);
         m.state.bytes.set(stats.bytes as i64);
-        let raise = |counter: &telemetry::Counter, to: u64| drop(counter.inc_by(to.saturating_sub(counter.get())));
+        let raise = |counter: &telemetry::Counter, to: u64| {
+            counter.inc_by(to.saturating_sub(counter.get()));
+        };
         raise(&m.state.hits, stats.hits);
         raise(&m.state.misses, stats.misses);
         raise(&m.state.evictions, stats.evictions);

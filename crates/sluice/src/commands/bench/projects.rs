@@ -83,6 +83,23 @@ window w10m as (partition by account_id order by event_time range interval '10 m
     project(files)
 }
 
+/// Five aggregates over one window of a merchant.
+pub fn one_window(interval: &str) -> domain::Result<Project> {
+    let mut files = base("bench-window");
+    files.push((
+        "features/merchant.sql".into(),
+        format!(
+            "select merchant_id, count(*) over w as n, sum(amount) over w as total, stddev(amount) over w as spread,
+  max(amount) over w as most, count(distinct account_id) over w as accounts
+from transactions
+window w as (partition by merchant_id order by event_time range interval '{interval}' preceding)
+"
+        ),
+    ));
+    files.push(rule("r1", "n > 1000000000"));
+    project(files)
+}
+
 /// `features` features over eight groups of five windows, and `rules` rules over them.
 pub fn large(features: usize, rules: usize) -> domain::Result<Project> {
     let groups: [(&str, &[&str]); 8] = [
@@ -138,18 +155,28 @@ pub fn large(features: usize, rules: usize) -> domain::Result<Project> {
     project(files)
 }
 
-/// Events for these projects: JSON as a shop would send it, `per_second` in event time, from a fixed generator.
+/// Events for these projects: JSON as a shop would send it, evenly spaced in event time, from a fixed generator.
 pub struct Events {
     state: u64,
     n: u64,
     start: i64,
     step_micros: i64,
     accounts: u64,
+    /// Whether accounts come in turn rather than by chance.
+    in_turn: bool,
 }
 
 impl Events {
-    pub fn new(start: i64, per_second: u64, accounts: u64) -> Self {
-        Self { state: 0x9E37_79B9_7F4A_7C15, n: 0, start, step_micros: 1_000_000 / per_second.max(1) as i64, accounts }
+    /// From `start` on, an event every `step_micros` of event time.
+    pub fn new(start: i64, step_micros: i64, accounts: u64) -> Self {
+        Self { state: 0x9E37_79B9_7F4A_7C15, n: 0, start, step_micros, accounts: accounts.max(1), in_turn: false }
+    }
+
+    /// Each account comes once before any comes again.
+    #[must_use]
+    pub fn in_turn(mut self) -> Self {
+        self.in_turn = true;
+        self
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -164,7 +191,8 @@ impl Events {
     /// The next event: its account, its event time and its JSON.
     pub fn next(&mut self, id_prefix: &str) -> (u64, i64, Vec<u8>) {
         let r = self.random();
-        let (account, event_time) = (r % self.accounts, self.start + self.n as i64 * self.step_micros);
+        let account = if self.in_turn { self.n % self.accounts } else { r % self.accounts };
+        let event_time = self.start + self.n as i64 * self.step_micros;
         let more = self.random();
         let json = self.write(id_prefix, account, event_time, r >> 32, more);
         self.n += 1;
