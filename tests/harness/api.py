@@ -63,6 +63,8 @@ class Client:
             self._connection = http.client.HTTPConnection(self.at.hostname, self.at.port, timeout=self.timeout)
             self._fresh = True
         try:
+            if self._connection.sock is None:
+                self._connection.connect()
             # A server that refuses a body may answer and close before it has read it all.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._connection.request(method, route, body=body, headers=headers)

@@ -3,6 +3,8 @@
 
 // A command line prints: results to standard output, everything else to standard error.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
+// Nothing outside reaches into a binary: here `pub` says what a module offers to the others.
+#![allow(unreachable_pub)]
 
 mod cli;
 mod commands;

@@ -4,8 +4,8 @@
 use super::{Outcome, Result, print_json};
 use crate::cli::{OutputFormat, Replay};
 use crate::stage::{Judge, Setup};
-use crate::topics;
 use crate::versions::{self, Control};
+use crate::{topics, vectors};
 use broker::{Broker, Config};
 use domain::{Error, Text, TopicPartition};
 use kafka::Embedded;
@@ -45,14 +45,26 @@ impl Compared {
             self.differences += 1;
             if *show > 0 {
                 *show -= 1;
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(2000).collect::<String>();
                 eprintln!("{} record {}:", self.topic, self.records - 1);
-                eprintln!("  in the log:  {}", stands.map_or_else(|| "(nothing)".into(), |r| text(&r.value)));
-                eprintln!("  made again:  {}", text(&made.value));
+                eprintln!("  in the log:  {}", stands.map_or_else(|| "(nothing)".into(), |r| readable(self.topic, &r.value)));
+                eprintln!("  made again:  {}", readable(self.topic, &made.value));
             }
         }
         Ok(())
     }
+}
+
+/// The beginning of a record, for people.
+fn readable(topic: &str, record: &[u8]) -> String {
+    let text = match vectors::decode(record) {
+        Ok(batch) if topic == topics::FEATURES => {
+            let rows = batch.sequences.iter().zip(batch.values.chunks(batch.columns.max(1)));
+            let rows: Vec<String> = rows.map(|(sequence, row)| format!("{sequence}: {}", row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))).collect();
+            format!("{} | {}", batch.digest, rows.join(" | "))
+        }
+        _ => String::from_utf8_lossy(record).into_owned(),
+    };
+    text.chars().take(2000).collect()
 }
 
 pub fn run(args: &Replay, output: OutputFormat) -> Result {
