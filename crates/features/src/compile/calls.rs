@@ -177,10 +177,7 @@ fn window_call(
     }
 
     let scope = RowScope { stream, parsed };
-    let program = match arguments.first() {
-        None => None,
-        Some(argument) => Some(scalar(argument, &scope, report)),
-    };
+    let program = arguments.first().map(|argument| scalar(argument, &scope, report));
     let filter = match function.filter.as_deref() {
         None => None,
         Some(filter) => match scalar(filter, &scope, report) {
@@ -197,6 +194,9 @@ fn window_call(
         Some(None) => return None,
         Some(Some(program)) => Some((arguments[0], program)),
     };
+    if let Some((ast, program)) = &argument {
+        check_type(&name, ast, program.ty(), report)?;
+    }
     let window = window?;
 
     let draft = groups.draft(parsed.group?);
@@ -225,25 +225,6 @@ fn window_call(
         report.wrong(place, format!("`{name}` of nothing but nulls"), None);
         return None;
     };
-    let argument_place = span_of(ast.span(), &report.file.sql);
-    match name.as_str() {
-        "sum" | "avg" | "mean" | "stddev" | "stddev_samp" | "stddev_pop" => match ty {
-            Type::Int | Type::Decimal(_) => {}
-            Type::Float => {
-                report.wrong(
-                    argument_place,
-                    format!("`{name}` over a float is not exact: its value would depend on the order of adding"),
-                    Some(format!("cast it to a decimal: `{name}({ast}::decimal(18, 4))`")),
-                );
-                return None;
-            }
-            other => {
-                report.wrong(argument_place, format!("`{name}` adds numbers, but this is {other}"), None);
-                return None;
-            }
-        },
-        _ => {}
-    }
     let positional = matches!(name.as_str(), "first" | "first_value" | "last" | "last_value" | "lag");
     if positional && filter.is_some() {
         let hint = "put the condition into the argument: `max(case when ... then x end)`, or count with the filter instead";
@@ -284,6 +265,24 @@ fn window_call(
         }
     };
     Some((draft.call(call), ty, rendered(shape)))
+}
+
+/// Whether a call can be made over values of this type.
+fn check_type(name: &str, argument: &Expr, ty: Option<Type>, report: &mut Reporter<'_>) -> Option<()> {
+    let place = span_of(argument.span(), &report.file.sql);
+    if !matches!(name, "sum" | "avg" | "mean" | "stddev" | "stddev_samp" | "stddev_pop") {
+        return Some(());
+    }
+    match ty {
+        None | Some(Type::Int | Type::Decimal(_)) => return Some(()),
+        Some(Type::Float) => report.wrong(
+            place,
+            format!("`{name}` over a float is not exact: its value would depend on the order of adding"),
+            Some(format!("cast it to a decimal: `{name}({argument}::decimal(18, 4))`")),
+        ),
+        Some(other) => report.wrong(place, format!("`{name}` adds numbers, but this is {other}"), None),
+    }
+    None
 }
 
 fn scalar(ast: &Expr, scope: &RowScope<'_>, report: &mut Reporter<'_>) -> Option<Program> {

@@ -176,7 +176,8 @@ fn parse_reporting<'f>(
             calls::take_out(node, &mut parsed, &streams[stream], &mut windows, groups, report);
             ControlFlow::<()>::Continue(())
         });
-        let broken = report.count() > before;
+        // A call of a window that is wrong stays where it is; the window's mistake was told where the window stands.
+        let broken = report.count() > before || holds_window(&expr);
         parsed.items.push(Item { name: Text::new(&name), name_span, sql: text, expr, broken });
     }
     Some(parsed)
@@ -306,6 +307,15 @@ fn lookup(
         lookup.push(slot);
     }
     (lookup.len() == partition.columns.len()).then_some(lookup)
+}
+
+fn holds_window(expr: &Expr) -> bool {
+    let mut found = false;
+    let _ = sqlparser::ast::visit_expressions(expr, |e| {
+        found |= matches!(e, Expr::Function(function) if function.over.is_some());
+        ControlFlow::<()>::Continue(())
+    });
+    found
 }
 
 /// Whether an expression holds a column that a window call was replaced by.

@@ -7,8 +7,6 @@ mod calls;
 mod file;
 mod groups;
 mod places;
-#[cfg(test)]
-mod tests;
 mod windows;
 
 use crate::plan::{FeatureInfo, FilePlan, Make, Output, Plan};
@@ -58,7 +56,8 @@ pub fn compile(files: &[FeatureFile], streams: &[Arc<Stream>]) -> Result<Plan, V
     }
     if !errors.is_empty() {
         errors.sort();
-        errors.dedup();
+        // A line of jinja may have rendered to many.
+        errors.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         return Err(errors);
     }
     let mut fields_read: Vec<usize> = plan

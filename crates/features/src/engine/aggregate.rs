@@ -44,6 +44,20 @@ impl Plan {
                 || self.column.and_then(|c| c.valid).is_none_or(|mask| chunk.bit(mask, i)))
     }
 
+    /// The bits of the entries from `from` up to but not with `to` that count.
+    #[inline]
+    fn selected(&self, chunk: &Chunk, from: usize, to: usize) -> u128 {
+        let len = to - from;
+        let mut bits = if len == 128 { u128::MAX } else { ((1u128 << len) - 1) << from };
+        if let Some(mask) = self.filter {
+            bits &= chunk.mask(mask);
+        }
+        if let Some(mask) = self.column.and_then(|c| c.valid) {
+            bits &= chunk.mask(mask);
+        }
+        bits
+    }
+
     fn key(&self, layout: &Layout, chunk: &Chunk, i: usize) -> Key {
         match self.column.map(|c| c.place) {
             Some(Place::Word(stripe)) => Key::Word(chunk.word(layout, stripe, i)),
@@ -83,6 +97,68 @@ pub(crate) struct Moments {
     pub(crate) huge: u64,
     pub(crate) sum: i128,
     pub(crate) squares: U256,
+}
+
+impl Moments {
+    /// Over the entries `from..to` of a chunk.
+    fn of(plan: &Plan, layout: &Layout, chunk: &Chunk, from: usize, to: usize) -> Self {
+        let mut m = Self::default();
+        let bits = plan.selected(chunk, from, to);
+        let squares = plan.class == Class::Squares;
+        if let Some(Place::Word(stripe)) = plan.column.map(|c| c.place) {
+            // Words are never huge. Runs without a gap, nearly all, go straight through.
+            let words = &chunk.stripe(layout, stripe)[from..to];
+            m.count = u64::from(bits.count_ones());
+            if m.count == words.len() as u64 {
+                m.sum = words.iter().map(|w| i128::from(*w)).sum();
+                if squares {
+                    m.squares = words.iter().fold(U256::default(), |sum, w| sum.add(U256::square(u128::from(w.unsigned_abs()))));
+                }
+                return m;
+            }
+            m.count = 0;
+        }
+        for i in ones(bits) {
+            m.put(number(plan, layout, chunk, i), squares);
+        }
+        m
+    }
+
+    #[inline]
+    fn put(&mut self, x: i128, squares: bool) {
+        self.count += 1;
+        if x.unsigned_abs() >= HUGE {
+            self.huge += 1;
+        } else {
+            self.sum += x;
+            if squares {
+                self.squares = self.squares.add(U256::square(x.unsigned_abs()));
+            }
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.huge += other.huge;
+        self.sum += other.sum;
+        self.squares = self.squares.add(other.squares);
+    }
+
+    fn sub(&mut self, other: &Self) {
+        self.count -= other.count;
+        self.huge -= other.huge;
+        self.sum -= other.sum;
+        self.squares = self.squares.sub(other.squares);
+    }
+}
+
+/// The places of a mask's bits, lowest first.
+fn ones(mut bits: u128) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let i = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        (i < 128).then_some(i as usize)
+    })
 }
 
 /// The entries that may become the extreme one, earliest first: each is more extreme than all later ones.
@@ -135,6 +211,20 @@ impl<K> Default for Counts<K> {
 impl<K: Hash + Eq> Counts<K> {
     fn add(&mut self, key: K) {
         *self.0.entry(key).or_insert(0) += 1;
+    }
+
+    fn get_count(&self, key: &K) -> u32 {
+        self.0.get(key).copied().unwrap_or(0)
+    }
+
+    /// How many distinct values there were after these changes.
+    fn with<B>(&self, changes: FxHashMap<B, i64>, key: impl Fn(&B) -> &K) -> u64 {
+        let mut distinct = self.0.len() as i64;
+        for (changed, by) in &changes {
+            let before = i64::from(self.get_count(key(changed)));
+            distinct += i64::from(before + by > 0) - i64::from(before > 0);
+        }
+        distinct as u64
     }
 
     fn sub(&mut self, key: K) {
@@ -205,18 +295,7 @@ impl State {
         let max = plan.class == Class::Max;
         match self {
             Self::Count(n) => *n += 1,
-            Self::Moments(m) => {
-                let x = number(plan, layout, chunk, i);
-                m.count += 1;
-                if x.unsigned_abs() >= HUGE {
-                    m.huge += 1;
-                } else {
-                    m.sum += x;
-                    if plan.class == Class::Squares {
-                        m.squares = m.squares.add(U256::square(x.unsigned_abs()));
-                    }
-                }
-            }
+            Self::Moments(m) => m.put(number(plan, layout, chunk, i), plan.class == Class::Squares),
             Self::Known(_) | Self::Positional => {}
             other => {
                 let key = plan.key(layout, chunk, i);
@@ -242,16 +321,9 @@ impl State {
         match self {
             Self::Count(n) => *n -= 1,
             Self::Moments(m) => {
-                let x = number(plan, layout, chunk, i);
-                m.count -= 1;
-                if x.unsigned_abs() >= HUGE {
-                    m.huge -= 1;
-                } else {
-                    m.sum -= x;
-                    if plan.class == Class::Squares {
-                        m.squares = m.squares.sub(U256::square(x.unsigned_abs()));
-                    }
-                }
+                let mut one = Moments::default();
+                one.put(number(plan, layout, chunk, i), plan.class == Class::Squares);
+                m.sub(&one);
             }
             Self::DistinctWord(_) | Self::DistinctWide(_) | Self::DistinctText(_) => match (self, plan.key(layout, chunk, i)) {
                 (Self::DistinctWord(c), Key::Word(k)) => c.sub(k),
@@ -260,6 +332,86 @@ impl State {
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// Many entries of a chunk enter a frame that is asked once and then forgotten: of an extreme only its value is right after.
+    pub(crate) fn scan(&mut self, plan: &Plan, layout: &Layout, chunk: &Chunk, from: usize, to: usize) {
+        if from >= to {
+            return;
+        }
+        let max = plan.class == Class::Max;
+        match self {
+            Self::Count(n) => *n += u64::from(plan.selected(chunk, from, to).count_ones()),
+            Self::Moments(m) => m.add(&Moments::of(plan, layout, chunk, from, to)),
+            Self::Known(_) | Self::Positional => {}
+            Self::ExtremeWord(_) | Self::ExtremeWide(_) | Self::ExtremeText(_) => {
+                let bits = plan.selected(chunk, from, to);
+                let keys = ones(bits).map(|i| plan.key(layout, chunk, i));
+                if let Some(key) = if max { keys.max() } else { keys.min() } {
+                    self.put_extreme(plan, i64::MIN, key);
+                }
+            }
+            _ => {
+                for i in from..to {
+                    self.add(plan, layout, chunk, i);
+                }
+            }
+        }
+    }
+
+    /// Many entries leave a count or sum.
+    pub(crate) fn unscan(&mut self, plan: &Plan, layout: &Layout, chunk: &Chunk, from: usize, to: usize) {
+        if from >= to {
+            return;
+        }
+        match self {
+            Self::Count(n) => *n -= u64::from(plan.selected(chunk, from, to).count_ones()),
+            Self::Moments(m) => m.sub(&Moments::of(plan, layout, chunk, from, to)),
+            _ => {}
+        }
+    }
+
+    /// The distinct count if the entries that `walk` names with 1 stood in the frame too, and those with -1 did not.
+    /// Counts each value's change first, so that every entry costs one small table's look-up.
+    pub(crate) fn distinct_with<'a>(
+        &self,
+        plan: &Plan,
+        layout: &Layout,
+        mut walk: impl FnMut(&mut dyn FnMut(&'a Chunk, usize, i64)),
+    ) -> u64 {
+        let place = plan.column.map(|c| c.place);
+        match (self, place) {
+            (Self::DistinctText(counts), Some(Place::Text(index))) => {
+                let mut changes: FxHashMap<&'a Text, i64> = FxHashMap::default();
+                walk(&mut |chunk, i, by| {
+                    if plan.counts(chunk, i) {
+                        *changes.entry(chunk.text(layout, index, i)).or_insert(0) += by;
+                    }
+                });
+                counts.with(changes, |key| key)
+            }
+            (Self::DistinctWide(counts), Some(Place::Wide(stripe))) => {
+                let mut changes: FxHashMap<i128, i64> = FxHashMap::default();
+                walk(&mut |chunk, i, by| {
+                    if plan.counts(chunk, i) {
+                        *changes.entry(chunk.wide(layout, stripe, i)).or_insert(0) += by;
+                    }
+                });
+                counts.with(changes, |key| key)
+            }
+            (Self::DistinctWord(counts), _) => {
+                let mut changes: FxHashMap<i64, i64> = FxHashMap::default();
+                walk(&mut |chunk, i, by| {
+                    if plan.counts(chunk, i)
+                        && let Key::Word(key) = plan.key(layout, chunk, i)
+                    {
+                        *changes.entry(key).or_insert(0) += by;
+                    }
+                });
+                counts.with(changes, |key| key)
+            }
+            _ => self.distinct(),
         }
     }
 

@@ -177,6 +177,11 @@ impl Chunk {
         usize::from(self.len)
     }
 
+    #[inline]
+    pub(crate) fn touch(&self) -> i64 {
+        self.words.first().copied().unwrap_or(0)
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len() == CHUNK
     }
@@ -185,12 +190,13 @@ impl Chunk {
         self.len == self.capacity
     }
 
-    /// Bytes it takes, its own struct included.
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.words.capacity() * 8 + self.texts.capacity() * size_of::<Text>() + self.heap as usize + 16
+    /// Bytes it takes beside its own struct.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.words.capacity() * 8 + self.texts.capacity() * size_of::<Text>() + self.heap as usize + 16
     }
 
-    fn stripe(&self, layout: &Layout, stripe: usize) -> &[i64] {
+    #[inline]
+    pub(crate) fn stripe(&self, layout: &Layout, stripe: usize) -> &[i64] {
         let start = layout.masks * MASK + stripe * usize::from(self.capacity);
         &self.words[start..start + self.len()]
     }
@@ -284,7 +290,9 @@ impl Chunk {
         self.dirty = true;
     }
 
-    fn mask(&self, mask: usize) -> u128 {
+    /// The bits of a mask, one an entry.
+    #[inline]
+    pub(crate) fn mask(&self, mask: usize) -> u128 {
         u128::from(self.words[mask * MASK] as u64) | (u128::from(self.words[mask * MASK + 1] as u64) << 64)
     }
 

@@ -4,6 +4,7 @@ use super::base::{Base, Folded};
 use super::chunk::{Chunk, Entry, Layout};
 use super::frames::{Frames, Shape};
 use super::log::{Inserted, Log, Pos};
+use super::table::Key;
 use crate::plan::{Call, Group};
 use domain::Value;
 
@@ -12,7 +13,7 @@ const WALKED: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Entity {
-    pub(crate) key: Box<[u8]>,
+    pub(crate) key: Key,
     pub(crate) log: Log,
     running: Option<Box<Frames>>,
     pub(crate) base: Option<Box<Base>>,
@@ -56,7 +57,7 @@ impl Horizon {
 
 impl Entity {
     pub(crate) fn new(key: &[u8]) -> Self {
-        Self { key: key.into(), ..Self::default() }
+        Self { key: Key::new(key), ..Self::default() }
     }
 
     /// Puts an event. `asked_next`: its own features are asked for next, at its own time.
@@ -165,9 +166,7 @@ impl Entity {
         if !shape.windows.is_empty() {
             if self.log.len() > WALKED {
                 if self.running.is_none() {
-                    let mut running = Box::new(Frames::default());
-                    shape.fill(&self.log, self.base.as_deref(), at, &mut running);
-                    self.running = Some(running);
+                    self.running = Some(Box::new(shape.start(&self.log, self.base.as_deref(), at)));
                 }
             } else if self.log.len() < WALKED / 2 {
                 self.running = None;
@@ -192,17 +191,15 @@ impl Entity {
 
     /// Counts its bytes again and returns by how much they changed.
     pub(crate) fn count_bytes(&mut self) -> isize {
-        let log: usize = self.log.chunks.iter().map(Chunk::bytes).sum();
         let running = self.running.as_ref().map_or(0, |r| {
             size_of::<Frames>()
                 + r.frames.capacity() * size_of::<super::frames::Frame>()
                 + r.states.capacity() * size_of::<super::aggregate::State>()
                 + r.states.iter().map(|s| s.heap()).sum::<usize>()
         });
-        let spare = (self.log.chunks.capacity() - self.log.chunks.len()) * size_of::<Chunk>();
         let base = self.base.as_ref().map_or(0, |b| b.0.len() * size_of::<Folded>());
-        // The entity, its key's allocation, and its place in the table.
-        let bytes = size_of::<Self>() + self.key.len() + 16 + 24 + log + spare + running + base;
+        // The entity and its place in the table, then what they point to.
+        let bytes = size_of::<Self>() + 24 + self.key.heap_bytes() + self.log.heap_bytes() + running + base;
         let change = bytes as isize - self.bytes as isize;
         self.bytes = bytes;
         change
@@ -278,8 +275,15 @@ fn folded_entry(base: Option<&Base>, folded: Option<usize>) -> Option<&(i64, Val
     }
 }
 
-/// Whether an upsert row stands at or before a moment.
 impl Entity {
+    /// Reads what counting and asking will read first.
+    #[inline]
+    pub(crate) fn touch(&self) -> i64 {
+        let running = self.running.as_ref().map_or(0, |r| r.at);
+        running ^ self.log.chunks.back().map_or(0, Chunk::touch)
+    }
+
+    /// Whether an upsert row stands at or before a moment.
     pub(crate) fn has_row(&self, shape: &Shape, at: i64) -> bool {
         self.log.back(self.log.after(&shape.layout, at), 1).is_some()
     }

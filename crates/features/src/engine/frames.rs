@@ -7,7 +7,7 @@
 
 use super::aggregate::{Plan, State};
 use super::base::Base;
-use super::chunk::Layout;
+use super::chunk::{Chunk, Layout};
 use super::log::{Log, Pos};
 use crate::plan::Window;
 
@@ -46,33 +46,56 @@ impl Shape {
         }
     }
 
-    /// Calls `each` with the chunk and index of all entries between two places.
+    /// Calls `each` with every chunk between two places and its range of entries.
     #[inline]
-    fn walk(log: &Log, from: Pos, to: Pos, mut each: impl FnMut(&super::chunk::Chunk, usize)) {
+    fn walk<'a>(log: &'a Log, from: Pos, to: Pos, mut each: impl FnMut(&'a Chunk, usize, usize)) {
         let mut index = from.index;
         for c in from.chunk..log.chunks.len().min(to.chunk + 1) {
             let chunk = &log.chunks[c];
             let end = if c == to.chunk { to.index } else { chunk.len() };
-            for i in index..end {
-                each(chunk, i);
-            }
+            each(chunk, index, end);
             index = 0;
         }
     }
 
-    /// Fills `frames` for a moment by walking every frame.
-    pub(crate) fn fill(&self, log: &Log, base: Option<&Base>, at: i64, frames: &mut Frames) {
-        frames.at = at;
-        frames.frames.clear();
-        if frames.states.len() != self.plans.len() {
-            frames.states = self.plans.iter().map(State::new).collect();
-        }
+    /// Fills frames that will run on from this moment.
+    pub(crate) fn start(&self, log: &Log, base: Option<&Base>, at: i64) -> Frames {
+        let mut frames = Frames { at, frames: Vec::with_capacity(self.windows.len()), states: self.plans.iter().map(State::new).collect() };
         for (w, window) in self.windows.iter().enumerate() {
             let frame = self.frame(log, window, at);
             frames.frames.push(frame);
             for p in self.of_window[w].clone() {
-                self.fill_one(log, base, frame, p, &mut frames.states[p]);
+                let (plan, state) = (&self.plans[p], &mut frames.states[p]);
+                if let Some(base) = base {
+                    base.0[p].start(plan, state);
+                }
+                Self::walk(log, frame.from, frame.to, |chunk, from, to| {
+                    for i in from..to {
+                        state.add(plan, &self.layout, chunk, i);
+                    }
+                });
             }
+        }
+        frames
+    }
+
+    /// Fills `out` for a moment by walking every frame, to be read once.
+    pub(crate) fn fill(&self, log: &Log, base: Option<&Base>, at: i64, out: &mut Frames) {
+        self.reset(at, out);
+        for (w, window) in self.windows.iter().enumerate() {
+            let frame = self.frame(log, window, at);
+            out.frames.push(frame);
+            for p in self.of_window[w].clone() {
+                self.fill_one(log, base, frame, p, &mut out.states[p]);
+            }
+        }
+    }
+
+    fn reset(&self, at: i64, out: &mut Frames) {
+        out.at = at;
+        out.frames.clear();
+        if out.states.len() != self.plans.len() {
+            out.states = self.plans.iter().map(State::new).collect();
         }
     }
 
@@ -82,9 +105,7 @@ impl Shape {
         if let Some(base) = base {
             base.0[p].start(plan, state);
         }
-        if !matches!(state, State::Positional) {
-            Self::walk(log, frame.from, frame.to, |chunk, i| state.add(plan, &self.layout, chunk, i));
-        }
+        Self::walk(log, frame.from, frame.to, |chunk, from, to| state.scan(plan, &self.layout, chunk, from, to));
     }
 
     /// Moves running frames forward to a moment not before theirs.
@@ -147,13 +168,9 @@ impl Shape {
         }
     }
 
-    /// Fills `out` for a moment before that of the running frames, which end as they were.
-    pub(crate) fn roll_back(&self, log: &Log, base: Option<&Base>, at: i64, running: &mut Frames, out: &mut Frames) {
-        out.at = at;
-        out.frames.clear();
-        if out.states.len() != self.plans.len() {
-            out.states = self.plans.iter().map(State::new).collect();
-        }
+    /// Fills `out` for a moment before that of the running frames, which stay as they are.
+    pub(crate) fn roll_back(&self, log: &Log, base: Option<&Base>, at: i64, running: &Frames, out: &mut Frames) {
+        self.reset(at, out);
         for (w, window) in self.windows.iter().enumerate() {
             let (now, then) = (running.frames[w], self.frame(log, window, at));
             out.frames.push(then);
@@ -161,34 +178,34 @@ impl Shape {
             let back = (now.to.chunk - then.to.chunk.min(now.to.chunk)) + (now.from.chunk - then.from.chunk.min(now.from.chunk));
             let whole = then.to.chunk - then.from.chunk.min(then.to.chunk);
             for p in self.of_window[w].clone() {
-                let (plan, state, old) = (&self.plans[p], &mut running.states[p], &mut out.states[p]);
+                let (plan, now_state, old) = (&self.plans[p], &running.states[p], &mut out.states[p]);
                 if whole <= back {
                     self.fill_one(log, base, then, p, old);
                     continue;
                 }
-                match state {
+                match now_state {
                     State::Positional => {}
                     State::Count(_) | State::Moments(_) => {
-                        old.clone_from(state);
-                        Self::walk(log, then.from, now.from, |chunk, i| old.add(plan, &self.layout, chunk, i));
-                        Self::walk(log, then.to, now.to, |chunk, i| old.sub(plan, &self.layout, chunk, i));
+                        old.clone_from(now_state);
+                        Self::walk(log, then.from, now.from, |chunk, from, to| old.scan(plan, &self.layout, chunk, from, to));
+                        Self::walk(log, then.to, now.to, |chunk, from, to| old.unscan(plan, &self.layout, chunk, from, to));
                     }
                     state if state.is_extreme() => match state.extreme() {
                         // The extreme of the running frame, if it already stood then, is that of the part both frames share.
                         Some((time, key)) if time <= at.saturating_sub(window.to) => {
                             old.clear(plan);
                             old.put_extreme(plan, time, key);
-                            Self::walk(log, then.from, now.from, |chunk, i| old.add(plan, &self.layout, chunk, i));
+                            Self::walk(log, then.from, now.from, |chunk, from, to| old.scan(plan, &self.layout, chunk, from, to));
                         }
                         _ => self.fill_one(log, base, then, p, old),
                     },
                     state => {
-                        // Added first, so that no count falls below nothing.
-                        Self::walk(log, then.from, now.from, |chunk, i| state.add(plan, &self.layout, chunk, i));
-                        Self::walk(log, then.to, now.to, |chunk, i| state.sub(plan, &self.layout, chunk, i));
-                        *old = State::Known(state.distinct());
-                        Self::walk(log, then.to, now.to, |chunk, i| state.add(plan, &self.layout, chunk, i));
-                        Self::walk(log, then.from, now.from, |chunk, i| state.sub(plan, &self.layout, chunk, i));
+                        let distinct = state.distinct_with(plan, &self.layout, |each| {
+                            for (from, to, by) in [(then.from, now.from, 1), (then.to, now.to, -1)] {
+                                Self::walk(log, from, to, |chunk, from, to| (from..to).for_each(|i| each(chunk, i, by)));
+                            }
+                        });
+                        *old = State::Known(distinct);
                     }
                 }
             }

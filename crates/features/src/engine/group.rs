@@ -24,8 +24,23 @@ pub(crate) struct GroupState {
     hand: u32,
     pub(crate) stats: GroupStats,
     entry: Entry,
-    key: Vec<u8>,
+    /// The keys of a slice, one after the other, and where each leads.
+    keys: Vec<u8>,
+    found: Vec<Found>,
     scratch: Frames,
+}
+
+/// An input's entity.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    start: u32,
+    end: u32,
+    hash: u64,
+    /// Whether it has a key here that is not null.
+    keyed: bool,
+    /// Whether it is an event to count, not only to ask for.
+    own: bool,
+    slot: Option<u32>,
 }
 
 /// What the groups of an engine share while a batch is applied.
@@ -84,12 +99,14 @@ impl GroupState {
             hand: 0,
             stats: GroupStats::default(),
             entry: Entry::default(),
-            key: Vec::new(),
+            keys: Vec::new(),
+            found: Vec::new(),
             scratch: Frames::default(),
         }
     }
 
-    /// Applies the inputs that `counted` marks, in order.
+    /// Applies the inputs that `counted` marks, in order. All keys are looked up first, then all entities touched: their cache
+    /// misses overlap, where one after the other they would each be waited for.
     pub(crate) fn apply(
         &mut self,
         group: &Group,
@@ -100,28 +117,51 @@ impl GroupState {
         asked: &mut Asked<'_>,
         shared: &mut Shared<'_>,
     ) -> Result<()> {
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        self.keys.clear();
         for (i, input) in batch.iter().enumerate() {
-            let own = input.stream == group.stream;
-            let row = asked.rows[i];
-            if own && counted[i] && encode_key(&group.keys, &group.key_types, input.row, &mut self.key) {
-                self.count(group, input, row.is_some(), shared)?;
+            let own = counted[i] && input.stream == group.stream;
+            let start = self.keys.len();
+            let columns = if own { &group.keys } else { &group.lookup };
+            let wanted = own || asked.rows[i].is_some();
+            let keyed = wanted && encode_key(columns, &group.key_types, input.row, &mut self.keys);
+            let hash = if keyed { hash_of(&self.keys[start..]) } else { 0 };
+            found.push(Found { start: start as u32, end: self.keys.len() as u32, hash, keyed, own, slot: None });
+        }
+        for found in found.iter_mut().filter(|f| f.keyed) {
+            found.slot = self.table.find(found.hash, &self.keys[found.start as usize..found.end as usize]);
+        }
+        for slot in found.iter().filter_map(|f| f.slot) {
+            std::hint::black_box(self.table.get(slot).touch());
+        }
+        let mut outcome = Ok(());
+        for ((i, input), found) in batch.iter().enumerate().zip(&mut found) {
+            if found.keyed {
+                outcome = self.find(group, found, shared);
+                if outcome.is_err() {
+                    break;
+                }
+                if found.own {
+                    self.count(group, input, found, asked.rows[i].is_some(), shared);
+                }
             }
-            let Some(row) = row.filter(|_| input.stream == judged) else { continue };
+            let Some(row) = asked.rows[i].filter(|_| input.stream == judged) else { continue };
             let row = row as usize;
             let start = row * asked.stride + group.first_slot;
             let out = &mut asked.slots[start..start + group.calls.len()];
-            let present = encode_key(&group.lookup, &group.key_types, input.row, &mut self.key)
-                && self.ask(group, input.event_time, own, out, shared)?;
+            let present = found.keyed && self.ask(group, found.slot, input.event_time, out, judged);
             if !present {
                 out.fill(Value::Null);
             }
             asked.absent[row * asked.groups + index] = !present;
         }
-        Ok(())
+        self.found = found;
+        outcome
     }
 
-    /// Puts an event of the entity in `self.key`.
-    fn count(&mut self, group: &Group, input: &Input<'_>, asked_next: bool, shared: &mut Shared<'_>) -> Result<()> {
+    /// Puts an event; its entity is made where there is none.
+    fn count(&mut self, group: &Group, input: &Input<'_>, found: &mut Found, asked_next: bool, shared: &mut Shared<'_>) {
         self.entry.reset(&self.shape.layout, input.event_time);
         for (column, layout) in group.columns.iter().zip(&self.shape.layout.columns) {
             match &*column.source {
@@ -132,53 +172,54 @@ impl GroupState {
                 }
             }
         }
-        let hash = hash_of(&self.key);
-        let slot = match self.find(group, hash, shared)? {
+        let slot = match found.slot {
             Some(slot) => slot,
-            None => self.table.insert(hash, Entity::new(&self.key)),
+            None => {
+                let key = &self.keys[found.start as usize..found.end as usize];
+                *found.slot.insert(self.table.insert(found.hash, Entity::new(key)))
+            }
         };
         self.before_change(group, slot, shared);
         let entity = self.table.get_mut(slot);
         let gone = &mut *shared.gone;
-        let before = entity.log.chunks.len();
         entity.insert(group, &self.shape, &self.entry, asked_next, shared.horizon, &mut |key, rank| gone.push(group, key, rank));
-        // Counting bytes walks the chunks, so a long log counts only when a chunk came or went.
-        if entity.bytes == 0 || before < 4 || entity.log.chunks.len() != before {
+        // Aggregates grow and shrink with every event, but slowly: a long log is counted now and then.
+        if entity.log.len() < 64 || entity.log.len().is_multiple_of(32) {
             *shared.bytes = shared.bytes.saturating_add_signed(entity.count_bytes());
         }
-        Ok(())
     }
 
-    /// Answers the calls of the entity in `self.key`; false if it is an upsert key without a row.
-    fn ask(&mut self, group: &Group, at: i64, own: bool, out: &mut [Value], shared: &mut Shared<'_>) -> Result<bool> {
-        let hash = hash_of(&self.key);
-        let Some(slot) = self.find(group, hash, shared)? else {
+    /// Answers the calls of an entity; false if it is an upsert key without a row.
+    fn ask(&mut self, group: &Group, slot: Option<u32>, at: i64, out: &mut [Value], judged: usize) -> bool {
+        let Some(slot) = slot else {
             nothing(group, out);
-            return Ok(!group.latest);
+            return !group.latest;
         };
         let entity = self.table.get_mut(slot);
-        entity.touched = true;
         if group.latest && !entity.has_row(&self.shape, at) {
-            return Ok(false);
+            return false;
         }
-        entity.ask(group, &self.shape, at, own, &mut self.scratch, out);
-        Ok(true)
+        entity.ask(group, &self.shape, at, group.stream == judged, &mut self.scratch, out);
+        true
     }
 
-    /// The slot of the entity in `self.key`, fetched from disk if it must be.
-    fn find(&mut self, group: &Group, hash: u64, shared: &mut Shared<'_>) -> Result<Option<u32>> {
-        if let Some(slot) = self.table.find(hash, &self.key) {
+    /// Finds the slot of an entity, fetching it from disk if it must be.
+    fn find(&mut self, group: &Group, found: &mut Found, shared: &mut Shared<'_>) -> Result<()> {
+        let key = &self.keys[found.start as usize..found.end as usize];
+        // An earlier event of the same slice may have made it.
+        found.slot = found.slot.or_else(|| self.table.find(found.hash, key));
+        if let Some(slot) = found.slot {
             self.stats.hits += 1;
             self.table.get_mut(slot).touched = true;
-            return Ok(Some(slot));
+            return Ok(());
         }
         if !self.cold {
-            return Ok(None);
+            return Ok(());
         }
         self.stats.misses += 1;
-        let mut entity = Entity::new(&self.key);
+        let mut entity = Entity::new(key);
         let (layout, expected) = (&self.shape.layout, self.shape.plans.len());
-        let found = shared.cold.load(group.digest, &self.key, &mut |rank, value| {
+        let any = shared.cold.load(group.digest, key, &mut |rank, value| {
             if rank == 0 {
                 let (base, chunk) = codec::decode_header(layout, value, expected)?;
                 entity.header = if chunk.is_some() { Header::Whole } else { Header::Apart };
@@ -193,13 +234,13 @@ impl GroupState {
             }
             Ok(())
         })?;
-        if !found {
-            return Ok(None);
+        if any {
+            self.stats.loads += 1;
+            entity.touched = true;
+            *shared.bytes = shared.bytes.saturating_add_signed(entity.count_bytes());
+            found.slot = Some(self.table.insert(found.hash, entity));
         }
-        self.stats.loads += 1;
-        entity.touched = true;
-        *shared.bytes = shared.bytes.saturating_add_signed(entity.count_bytes());
-        Ok(Some(self.table.insert(hash, entity)))
+        Ok(())
     }
 
     /// An entity that the snapshot being taken has not encoded yet is encoded before it changes.
@@ -297,7 +338,7 @@ fn encode(group: &Group, layout: &Layout, entity: &mut Entity, snapshot: &mut Sn
     end(snapshot, key_end);
     let whole = entity.log.chunks.len() == 1;
     entity.header = if whole { Header::Whole } else { Header::Apart };
-    for chunk in &mut entity.log.chunks {
+    for chunk in entity.log.chunks.iter_mut() {
         if whole {
             if chunk.stored {
                 record_key(group.digest, &entity.key, chunk.rank, &mut snapshot.gone);
@@ -315,9 +356,8 @@ fn encode(group: &Group, layout: &Layout, entity: &mut Entity, snapshot: &mut Sn
     }
 }
 
-/// Writes a row's key, self-delimiting: no key begins with another of the same columns. False if a part is null.
+/// Appends a row's key, self-delimiting: no key begins with another of the same columns. False if a part is null.
 fn encode_key(columns: &[usize], types: &[Type], row: &[Value], out: &mut Vec<u8>) -> bool {
-    out.clear();
     for (&column, ty) in columns.iter().zip(types) {
         match &row[column] {
             Value::Null => return false,

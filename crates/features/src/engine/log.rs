@@ -1,7 +1,7 @@
 //! The sorted events of one entity, in chunks. Finding a time is a binary search over the chunks' last times and then in one.
 
 use super::chunk::{CHUNK, Chunk, Entry, Layout};
-use std::collections::VecDeque;
+use super::chunks::Chunks;
 
 /// A place between entries: before entry `index` of a chunk, or (index = its length) after its last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,8 +16,10 @@ const RANK_STEP: u64 = 1 << 20;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) chunks: VecDeque<Chunk>,
+    pub(crate) chunks: Chunks,
     len: usize,
+    /// Bytes its chunks point to.
+    heap: usize,
 }
 
 /// What an insertion did to places that were known before.
@@ -93,7 +95,7 @@ impl Log {
     /// Entries before `time`, counted up to about `enough`.
     pub(crate) fn count_before(&self, layout: &Layout, time: i64, enough: usize) -> usize {
         let mut count = 0;
-        for chunk in &self.chunks {
+        for chunk in self.chunks.iter() {
             if chunk.last < time {
                 count += chunk.len();
             } else {
@@ -113,6 +115,7 @@ impl Log {
         let Some(last) = self.chunks.back_mut() else {
             let mut chunk = Chunk::new(layout, FIRST_RANK, 1);
             chunk.insert(layout, 0, entry);
+            self.heap += chunk.heap_bytes();
             self.chunks.push_back(chunk);
             return Inserted::Appended;
         };
@@ -120,10 +123,12 @@ impl Log {
             if last.is_full() {
                 let mut chunk = Chunk::new(layout, last.rank + RANK_STEP, CHUNK);
                 chunk.insert(layout, 0, entry);
+                self.heap += chunk.heap_bytes();
                 self.chunks.push_back(chunk);
             } else {
-                let at = last.len();
+                let (at, before) = (last.len(), last.heap_bytes());
                 last.insert(layout, at, entry);
+                self.heap = self.heap + last.heap_bytes() - before;
             }
             return Inserted::Appended;
         }
@@ -135,13 +140,18 @@ impl Log {
                 None => self.chunks[at.chunk].rank + RANK_STEP,
             };
             ranked = rank == self.chunks[at.chunk].rank;
+            self.heap -= self.chunks[at.chunk].heap_bytes();
             let tail = self.chunks[at.chunk].split(layout, CHUNK / 2, rank);
+            self.heap += self.chunks[at.chunk].heap_bytes() + tail.heap_bytes();
             self.chunks.insert(at.chunk + 1, tail);
             if at.index > CHUNK / 2 {
                 at = Pos { chunk: at.chunk + 1, index: at.index - CHUNK / 2 };
             }
         }
-        self.chunks[at.chunk].insert(layout, at.index, entry);
+        let chunk = &mut self.chunks[at.chunk];
+        let before = chunk.heap_bytes();
+        chunk.insert(layout, at.index, entry);
+        self.heap = self.heap + chunk.heap_bytes() - before;
         if ranked { Inserted::Ranked } else { Inserted::Moved }
     }
 
@@ -156,20 +166,29 @@ impl Log {
 
     pub(crate) fn push_loaded(&mut self, chunk: Chunk) {
         self.len += chunk.len();
+        self.heap += chunk.heap_bytes();
         self.chunks.push_back(chunk);
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<Chunk> {
         let chunk = self.chunks.pop_front()?;
         self.len -= chunk.len();
+        self.heap -= chunk.heap_bytes();
         Some(chunk)
     }
 
     pub(crate) fn drop_front_entries(&mut self, layout: &Layout, n: usize) {
         if let Some(front) = self.chunks.front_mut() {
+            let before = front.heap_bytes();
             front.drop_front(layout, n);
+            self.heap = self.heap + front.heap_bytes() - before;
             self.len -= n;
         }
+    }
+
+    /// Bytes beside its own struct.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.heap + self.chunks.heap_bytes()
     }
 
     pub(crate) fn last_time(&self) -> i64 {

@@ -6,6 +6,7 @@
 mod aggregate;
 mod base;
 mod chunk;
+mod chunks;
 mod codec;
 mod entity;
 mod frames;

@@ -10,6 +10,54 @@ const PAGE: usize = 256;
 /// Growing one of these tables moves one entry in 64, so no single event waits for all.
 const TABLES: usize = 64;
 
+/// An entity's encoded key: short ones stand inline, so that finding an entity touches no other memory.
+#[derive(Clone, Debug)]
+pub(crate) enum Key {
+    Short(u8, [u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+const SHORT: usize = 22;
+
+impl Key {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..key.len()) {
+            Some(start) => {
+                start.copy_from_slice(key);
+                Self::Short(key.len() as u8, bytes)
+            }
+            None => Self::Long(key.into()),
+        }
+    }
+
+    /// Bytes beside its own struct.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Short(..) => 0,
+            Self::Long(key) => key.len() + 16,
+        }
+    }
+}
+
+impl Default for Key {
+    fn default() -> Self {
+        Self::Short(0, [0; SHORT])
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Short(len, bytes) => &bytes[..usize::from(*len)],
+            Self::Long(key) => key,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Table {
     pages: Vec<Vec<Entity>>,

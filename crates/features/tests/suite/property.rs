@@ -71,11 +71,7 @@ fn run(plan: &Arc<Plan>, events: &[Event], ops: &[u16], budget: usize) -> Result
             0 => {
                 engine.begin_snapshot();
             }
-            1 | 2 => {
-                if flying.is_none() {
-                    flying = engine.step_snapshot(2);
-                }
-            }
+            1 | 2 if flying.is_none() => flying = engine.step_snapshot(2),
             3 => {
                 if let Some(snapshot) = flying.take() {
                     cold.commit(&snapshot);
