@@ -298,6 +298,13 @@ def read_store(instance, last):
     return rows
 
 
+def stored_alerts(instance):
+    store = sqlite3.connect(f"file:{instance.data / 'store.db'}?mode=ro", uri=True, timeout=30)
+    found = {alert_id for (alert_id,) in store.execute("SELECT alert_id FROM alerts")}
+    store.close()
+    return found
+
+
 def main():
     parser = arguments(__doc__.splitlines()[0])
     number = lambda name, default, kind: kind(os.environ.get(f"SLUICE_CRASH_{name}", default))  # noqa: E731
@@ -339,6 +346,10 @@ def main():
         report.check(f"none of {len(letters)} dead letters stands twice", not twice, twice[:3])
         stored = read_store(instance, last)
         compare(report, ledger, decisions, stored)
+        alerts = Counter(json.loads(m.value())["alert_id"] for m in read_all(instance.kafka, "alerts"))
+        twice = [alert_id for alert_id, count in alerts.items() if count > 1]
+        report.check(f"none of {len(alerts)} alerts stands twice", alerts and not twice, twice[:3])
+        report.check("the store holds the same alerts", alerts.keys() == stored_alerts(instance), f"{len(alerts)} in the topic")
         code, seconds = instance.stop()
         report.equal("it stops by itself", code, 0)
         report.check("it stops within 5 s", seconds < 5, f"took {seconds:.1f} s")
