@@ -150,9 +150,9 @@ pub(crate) enum Rounding {
 pub(crate) fn round(value: &Value, places: i64, how: Rounding) -> Value {
     match value {
         Value::Int(i) if places >= 0 => Value::Int(*i),
-        Value::Int(i) => whole(i128::from(*i), places.unsigned_abs(), how)
-            .and_then(|u| i64::try_from(u).ok())
-            .map_or(Value::Null, Value::Int),
+        Value::Int(i) => {
+            whole(i128::from(*i), places.unsigned_abs(), how).and_then(|u| i64::try_from(u).ok()).map_or(Value::Null, Value::Int)
+        }
         Value::Decimal(d) if places >= i64::from(d.scale) => Value::Decimal(*d),
         Value::Decimal(d) => {
             let kept = places.max(0) as u8;

@@ -10,7 +10,10 @@ pub(crate) enum Target {
     Bool,
     /// So many bits, signed.
     Int(u32),
-    Decimal { digits: u8, scale: u8 },
+    Decimal {
+        digits: u8,
+        scale: u8,
+    },
     Float,
     Timestamp,
     Text,
@@ -55,7 +58,9 @@ pub(crate) fn cast(value: &Value, target: Target) -> Value {
     }
     match target {
         Target::Bool => boolean(value).map_or(Value::Null, Value::Bool),
-        Target::Int(bits) => integer(value).filter(|i| (i64::MIN >> (64 - bits)..=i64::MAX >> (64 - bits)).contains(i)).map_or(Value::Null, Value::Int),
+        Target::Int(bits) => {
+            integer(value).filter(|i| (i64::MIN >> (64 - bits)..=i64::MAX >> (64 - bits)).contains(i)).map_or(Value::Null, Value::Int)
+        }
         Target::Decimal { digits, scale } => {
             decimal(value, scale).filter(|d| d.unscaled.unsigned_abs() < pow10(digits).unsigned_abs()).map_or(Value::Null, Value::Decimal)
         }
@@ -119,7 +124,8 @@ fn decimal(value: &Value, scale: u8) -> Option<Decimal> {
 /// Text that looks like a number: spaces around it are dropped, and words such as `inf` are not numbers.
 fn number(text: &str) -> Option<&str> {
     let text = text.trim();
-    (text.bytes().any(|b| b.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))).then_some(text)
+    (text.bytes().any(|b| b.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E')))
+        .then_some(text)
 }
 
 /// Rounded half away from zero to `scale` places.

@@ -164,7 +164,9 @@ impl Compiler<'_> {
                 UnaryOperator::Minus => {
                     let of = self.expr(of)?;
                     match of.ty {
-                        Some(ty) if !numeric(ty) && ty != Type::Interval => self.error(of.span, format!("`-` needs a number, got {ty}"), None),
+                        Some(ty) if !numeric(ty) && ty != Type::Interval => {
+                            self.error(of.span, format!("`-` needs a number, got {ty}"), None)
+                        }
                         _ => Some(Typed { node: Node::Negate(Box::new(of.node)), ty: of.ty, span, literal: false }),
                     }
                 }
@@ -178,7 +180,9 @@ impl Compiler<'_> {
             Expr::IsFalse(of) => truth(Node::Is(false, Box::new(self.boolean(of, "is false")?))),
             Expr::IsNotFalse(of) => truth(not(true, Node::Is(false, Box::new(self.boolean(of, "is not false")?)))),
             Expr::IsDistinctFrom(left, right) => truth(Node::Distinct(false, self.pair(left, right, "is distinct from", span.clone())?)),
-            Expr::IsNotDistinctFrom(left, right) => truth(Node::Distinct(true, self.pair(left, right, "is not distinct from", span.clone())?)),
+            Expr::IsNotDistinctFrom(left, right) => {
+                truth(Node::Distinct(true, self.pair(left, right, "is not distinct from", span.clone())?))
+            }
             Expr::Between { expr: of, negated, low, high } => {
                 let (of, low, high) = (self.expr(of), self.expr(low), self.expr(high));
                 let (of, low, high) = (of?, low?, high?);
@@ -261,9 +265,11 @@ impl Compiler<'_> {
                 args.extend(trim_characters.iter().flatten());
                 self.call(name, &args, span)
             }
-            Expr::Subquery(_) | Expr::Exists { .. } => {
-                self.error(span, "a subquery may stand only as `x in (select column from list)`", Some("what looks back over events belongs in a file under features/".into()))
-            }
+            Expr::Subquery(_) | Expr::Exists { .. } => self.error(
+                span,
+                "a subquery may stand only as `x in (select column from list)`",
+                Some("what looks back over events belongs in a file under features/".into()),
+            ),
             Expr::AtTimeZone { .. } => self.error(span, "`at time zone` is not supported: all times are UTC", None),
             _ => {
                 let mut text = expr.to_string();
@@ -378,9 +384,15 @@ impl Compiler<'_> {
         match (left, right) {
             (Some(a), Some(b)) if merge(a, b).is_none() => {
                 let hint = match (a, b) {
-                    (Type::Interval, other) | (other, Type::Interval) if numeric(other) => Some("`epoch(...)` gives an interval in seconds".into()),
-                    (Type::Timestamp, other) | (other, Type::Timestamp) if numeric(other) => Some("`epoch(...)` gives a timestamp in seconds".into()),
-                    (Type::Text, other) | (other, Type::Text) => Some(format!("convert one side, such as `cast(x as {})`", sql_name(other))),
+                    (Type::Interval, other) | (other, Type::Interval) if numeric(other) => {
+                        Some("`epoch(...)` gives an interval in seconds".into())
+                    }
+                    (Type::Timestamp, other) | (other, Type::Timestamp) if numeric(other) => {
+                        Some("`epoch(...)` gives a timestamp in seconds".into())
+                    }
+                    (Type::Text, other) | (other, Type::Text) => {
+                        Some(format!("convert one side, such as `cast(x as {})`", sql_name(other)))
+                    }
                     _ => None,
                 };
                 self.error(span, format!("`{}` cannot compare {a} with {b}", what.to_lowercase()), hint)
@@ -477,7 +489,8 @@ impl Compiler<'_> {
         let plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none();
         let SetExpr::Select(select) = &*query.body else { return self.error(span, form, None) };
         let bare = select.selection.is_none() && select.distinct.is_none() && select.having.is_none();
-        let ([SelectItem::UnnamedExpr(item)], [from], true, true) = (select.projection.as_slice(), select.from.as_slice(), plain, bare) else {
+        let ([SelectItem::UnnamedExpr(item)], [from], true, true) = (select.projection.as_slice(), select.from.as_slice(), plain, bare)
+        else {
             return self.error(span, form, Some("filter by further conditions beside it".into()));
         };
         let (TableFactor::Table { name, .. }, true) = (&from.relation, from.joins.is_empty()) else { return self.error(span, form, None) };
@@ -491,15 +504,22 @@ impl Compiler<'_> {
             return Some(found);
         }
         let known = self.scope.list_names();
-        let parts = |n: &str| n.split_once('(').map_or((n.to_owned(), String::new()), |(l, c)| (l.trim().to_owned(), c.trim_end_matches(')').to_owned()));
+        let parts = |n: &str| {
+            n.split_once('(').map_or((n.to_owned(), String::new()), |(l, c)| (l.trim().to_owned(), c.trim_end_matches(')').to_owned()))
+        };
         match known.iter().map(|n| parts(n)).find(|(l, _)| *l == list) {
             Some((_, columns)) => {
-                let hint = did_you_mean(&column.value, columns.split(',').map(str::trim)).unwrap_or_else(|| format!("its columns are {columns}"));
+                let hint =
+                    did_you_mean(&column.value, columns.split(',').map(str::trim)).unwrap_or_else(|| format!("its columns are {columns}"));
                 self.error(span_of(column.span, self.sql), format!("the list `{list}` has no column `{}`", column.value), Some(hint))
             }
             None => {
                 let hint = did_you_mean(&list, known.iter().map(|n| parts(n).0)).or_else(|| {
-                    Some(if known.is_empty() { format!("make it as lists/{list}.csv") } else { format!("the lists are {}", known.join(", ")) })
+                    Some(if known.is_empty() {
+                        format!("make it as lists/{list}.csv")
+                    } else {
+                        format!("the lists are {}", known.join(", "))
+                    })
                 });
                 self.error(span_of(name.span(), self.sql), format!("unknown list `{list}`"), hint)
             }

@@ -78,13 +78,27 @@ pub(crate) enum Node {
     /// `is true` or `is false`.
     Is(bool, Box<Node>),
     /// Whether the list also holds a null, which makes "not found" unknown.
-    InSet { of: Box<Node>, set: Set, null: bool },
-    In { of: Box<Node>, items: Box<[Node]> },
-    InList { of: Box<Node>, list: usize, column: usize },
+    InSet {
+        of: Box<Node>,
+        set: Set,
+        null: bool,
+    },
+    In {
+        of: Box<Node>,
+        items: Box<[Node]>,
+    },
+    InList {
+        of: Box<Node>,
+        list: usize,
+        column: usize,
+    },
     Between(Box<[Node; 3]>),
     Like(Like, Box<Node>),
     /// A pattern that is itself computed: text, pattern, escape character if any.
-    LikeComputed { insensitive: bool, args: Box<[Node]> },
+    LikeComputed {
+        insensitive: bool,
+        args: Box<[Node]>,
+    },
     Arithmetic(Op, Type, Box<[Node; 2]>),
     Negate(Box<Node>),
     /// Conditions with their results, and the result otherwise.
@@ -301,14 +315,14 @@ impl Node {
             | Self::Cast(_, of)
             | Self::Extract(_, of)
             | Self::Truncate(_, of) => vec![of],
-            Self::Compare(_, args) | Self::Distinct(_, args) | Self::Arithmetic(_, _, args) | Self::NullIf(args) | Self::DateDiff(_, args) => {
-                args.iter().collect()
-            }
+            Self::Compare(_, args)
+            | Self::Distinct(_, args)
+            | Self::Arithmetic(_, _, args)
+            | Self::NullIf(args)
+            | Self::DateDiff(_, args) => args.iter().collect(),
             Self::In { of, items } => std::iter::once(&**of).chain(items.iter()).collect(),
             Self::Between(args) => args.iter().collect(),
-            Self::Case(branches, otherwise) => {
-                branches.iter().flat_map(|(c, r)| [c, r]).chain(std::iter::once(&**otherwise)).collect()
-            }
+            Self::Case(branches, otherwise) => branches.iter().flat_map(|(c, r)| [c, r]).chain(std::iter::once(&**otherwise)).collect(),
         }
     }
 

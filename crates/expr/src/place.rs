@@ -85,7 +85,8 @@ pub(crate) fn parse_error(error: &ParserError, sql: &str) -> SqlError {
         .and_then(|(line, column)| Some(offset(Location { line: line.parse().ok()?, column: column.trim().parse().ok()? }, sql)))
         .unwrap_or(sql.len());
     let end = start + sql[start..].chars().next().map_or(0, char::len_utf8);
-    let mut message = message.replace("Expected: ", "expected ").replace(", found: ", ", found ").replace("found EOF", "found the end of the text");
+    let mut message =
+        message.replace("Expected: ", "expected ").replace(", found: ", ", found ").replace("found EOF", "found the end of the text");
     if let Some(first) = message.get(..1) {
         message = first.to_lowercase() + &message[1..];
     }

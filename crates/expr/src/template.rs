@@ -60,7 +60,9 @@ impl Template {
                         }
                         pieces.push(Piece::Hole(program));
                     }
-                    Err(wrong) => errors.extend(wrong.into_iter().map(|e| SqlError { span: e.span.start + at + 1..e.span.end + at + 1, ..e })),
+                    Err(wrong) => {
+                        errors.extend(wrong.into_iter().map(|e| SqlError { span: e.span.start + at + 1..e.span.end + at + 1, ..e }))
+                    }
                 }
                 at += length + 2;
             } else {

@@ -73,7 +73,11 @@ pub(crate) fn substr(text: &str, offset: i64, count: i64) -> &str {
         }
         _ => size.saturating_add(offset).max(0),
     };
-    if count >= 0 { slice(text, start, size.min(start.saturating_add(count))) } else { slice(text, start.saturating_add(count).max(0), start) }
+    if count >= 0 {
+        slice(text, start, size.min(start.saturating_add(count)))
+    } else {
+        slice(text, start.saturating_add(count).max(0), start)
+    }
 }
 
 /// The first `count` characters; all but the last ones if negative.

@@ -82,7 +82,9 @@ impl Lists for Watched {
 fn shown(value: &Value) -> String {
     match value {
         Value::Text(t) => format!("'{t}'"),
-        Value::Timestamp(t) => time::format(*t).replace('T', " ").trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.').to_owned(),
+        Value::Timestamp(t) => {
+            time::format(*t).replace('T', " ").trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -133,7 +135,12 @@ fn mistakes_are_shown_at_their_place() {
         blocks += 1;
         let got = match compile(&expression, &columns) {
             Ok(_) => "no mistake\n".to_owned(),
-            Err(errors) => errors.iter().map(|e| format!("{}\n{}\n{}", caret(&expression, e), e.message, e.hint.as_ref().map_or(String::new(), |h| format!("  {h}\n")))).collect(),
+            Err(errors) => errors
+                .iter()
+                .map(|e| {
+                    format!("{}\n{}\n{}", caret(&expression, e), e.message, e.hint.as_ref().map_or(String::new(), |h| format!("  {h}\n")))
+                })
+                .collect(),
         };
         let got = format!("> {}\n{got}", expression.replace('\n', "\\n"));
         if got.trim_end() != block.trim_end() {
@@ -173,7 +180,8 @@ fn templates_fill_their_holes() {
 #[test]
 fn programs_name_what_they_read() {
     let columns = Columns::read();
-    let program = compile("i in (select code from watched) and (amount > 3 or i < f) and t in (select name from watched)", &columns).expect("compiles");
+    let program = compile("i in (select code from watched) and (amount > 3 or i < f) and t in (select name from watched)", &columns)
+        .expect("compiles");
     assert_eq!(program.slots(), [0, 5, 8, 11]);
     assert_eq!(program.lists(), [(0, 0), (0, 1)]);
     assert_eq!(program.as_column(), None);
@@ -202,6 +210,7 @@ fn duckdb_agrees() {
         return;
     };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
-    let output = Command::new(python).arg(format!("{folder}/duckdb_agrees.py")).arg(format!("{folder}/spec")).output().expect("python runs");
+    let output =
+        Command::new(python).arg(format!("{folder}/duckdb_agrees.py")).arg(format!("{folder}/spec")).output().expect("python runs");
     assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
 }

@@ -17,7 +17,8 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const KEYS: [&str; 8] = ["account_id", "merchant_id", "device_id", "country", "ip", "account_id, merchant_id", "account_id, country", "merchant_id, country"];
+const KEYS: [&str; 8] =
+    ["account_id", "merchant_id", "device_id", "country", "ip", "account_id, merchant_id", "account_id, country", "merchant_id, country"];
 
 fn field(name: &str, kind: FieldType) -> Field {
     Field { name: Text::new(name), kind, required: true, description: String::new(), min: None, max: None, max_length: None }
@@ -66,7 +67,9 @@ fn files() -> Vec<FeatureFile> {
             if i < 4 {
                 items.push(format!("count(*) filter (where channel = 'online') over w24h as f{i}_online"));
             }
-            let window = |name: &str, interval: &str| format!("{name} as (partition by {key} order by event_time range interval '{interval}' preceding)");
+            let window = |name: &str, interval: &str| {
+                format!("{name} as (partition by {key} order by event_time range interval '{interval}' preceding)")
+            };
             let sql = format!(
                 "select {}\nfrom transactions window {}, {}, {}",
                 items.join(", "),
@@ -125,11 +128,8 @@ fn main() {
         Value::Timestamp(t) => t,
         _ => 0,
     };
-    let inputs: Vec<Input<'_>> = rows
-        .iter()
-        .enumerate()
-        .map(|(i, row)| Input { stream: 0, sequence: i as u64 + 1, event_time: time(row), row })
-        .collect();
+    let inputs: Vec<Input<'_>> =
+        rows.iter().enumerate().map(|(i, row)| Input { stream: 0, sequence: i as u64 + 1, event_time: time(row), row }).collect();
     println!("{} features, {} groups, {} events, {} accounts", plan.features.len(), plan.groups.len(), events, accounts);
 
     let mut out = Rows::default();

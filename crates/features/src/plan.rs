@@ -166,19 +166,48 @@ pub(crate) enum Class {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Call {
     /// `aggregate` indexes the group's aggregates.
-    Count { aggregate: usize },
-    Sum { aggregate: usize },
-    Avg { aggregate: usize },
-    Stddev { aggregate: usize, sample: bool },
-    Min { aggregate: usize },
-    Max { aggregate: usize },
-    Distinct { aggregate: usize },
+    Count {
+        aggregate: usize,
+    },
+    Sum {
+        aggregate: usize,
+    },
+    Avg {
+        aggregate: usize,
+    },
+    Stddev {
+        aggregate: usize,
+        sample: bool,
+    },
+    Min {
+        aggregate: usize,
+    },
+    Max {
+        aggregate: usize,
+    },
+    Distinct {
+        aggregate: usize,
+    },
     /// `folded`: the aggregate that the base keeps for it, where the frame has no beginning.
-    First { window: usize, column: usize, folded: Option<usize> },
-    Last { window: usize, column: usize, folded: Option<usize> },
-    Lag { column: usize, rows: usize, default: Value },
+    First {
+        window: usize,
+        column: usize,
+        folded: Option<usize>,
+    },
+    Last {
+        window: usize,
+        column: usize,
+        folded: Option<usize>,
+    },
+    Lag {
+        column: usize,
+        rows: usize,
+        default: Value,
+    },
     /// A column of the latest row of an upsert stream.
-    Latest { column: usize },
+    Latest {
+        column: usize,
+    },
 }
 
 /// One feature file, kept for rendering.

@@ -72,8 +72,7 @@ impl Reference {
             match key(&group.lookup, input.row) {
                 None => absent[g] = true,
                 Some(key) => {
-                    let mut known: Vec<&Event> =
-                        self.events[g].iter().filter(|e| e.key == key && e.time <= input.event_time).collect();
+                    let mut known: Vec<&Event> = self.events[g].iter().filter(|e| e.key == key && e.time <= input.event_time).collect();
                     // Stable, so the sequence decides among equal times.
                     known.sort_by_key(|e| e.time);
                     absent[g] = group.latest && known.is_empty();
@@ -133,9 +132,7 @@ fn answer(group: &Group, call: &Call, known: &[&Event], now: Micros, own: bool) 
             },
             None => Value::Null,
         },
-        Call::Avg { aggregate } => {
-            moments(values(*aggregate)).map_or(Value::Null, |m| Value::Float(average(&m, scale(ty(*aggregate)))))
-        }
+        Call::Avg { aggregate } => moments(values(*aggregate)).map_or(Value::Null, |m| Value::Float(average(&m, scale(ty(*aggregate))))),
         Call::Stddev { aggregate, sample } => match moments(values(*aggregate)) {
             Some(m) if m.count > u64::from(*sample) => Value::Float(deviation(&m, scale(ty(*aggregate)), *sample)),
             _ => Value::Null,

@@ -49,7 +49,8 @@ impl Plan {
             let stream = &self.streams[group.stream];
             let theirs = quote(&stream.fields[stream.event_time].name);
             let lateness = (stream.mode == StreamMode::Append).then_some(stream.lateness);
-            let _ = writeln!(sql, ", history as (\n  select * from ({}) where not too_late\n)", known(&quote(&stream.name), &theirs, lateness));
+            let _ =
+                writeln!(sql, ", history as (\n  select * from ({}) where not too_late\n)", known(&quote(&stream.name), &theirs, lateness));
             let _ = writeln!(sql, ", calls as (\n  select j.sequence, count(h.sequence) as __rows");
             for call in &file.calls {
                 let _ = writeln!(sql, "    , {} as {}", self.call_sql(call, &theirs, &time, group.stream == self.judged), call.name);
@@ -60,7 +61,11 @@ impl Plan {
                 .zip(&group.lookup)
                 .map(|(own, other)| format!("h.{} = j.{}", quote(&stream.fields[*own].name), quote(&judged.fields[*other].name)))
                 .collect();
-            let _ = writeln!(sql, "  from judged j left join history h\n    on {} and h.sequence <= j.sequence and h.{theirs} <= j.{time}", on.join(" and "));
+            let _ = writeln!(
+                sql,
+                "  from judged j left join history h\n    on {} and h.sequence <= j.sequence and h.{theirs} <= j.{time}",
+                on.join(" and ")
+            );
             sql.push_str("  group by j.sequence\n)\n");
         }
         let mut absent = vec!["j.too_late".to_owned()];

@@ -62,8 +62,16 @@ impl Compiler<'_> {
             reads: by_name(reads.iter().map(|slot| names[*slot].clone()).collect()),
             lists: by_name(lists.iter().map(|list| self.project.lists[*list].name.clone()).collect()),
         };
-        let rule =
-            Rule { name: spec.name.clone(), action: spec.action, severity: spec.severity, mode: spec.mode, weight: spec.weight, when, message, reads };
+        let rule = Rule {
+            name: spec.name.clone(),
+            action: spec.action,
+            severity: spec.severity,
+            mode: spec.mode,
+            weight: spec.weight,
+            when,
+            message,
+            reads,
+        };
         Some((rule, info))
     }
 
@@ -87,7 +95,8 @@ impl Compiler<'_> {
         let lists = spec.lists.iter().filter_map(|entry| {
             let Some(list) = self.project.lists.iter().position(|l| l.name == entry.list) else {
                 let known = self.project.lists.iter().map(|l| l.name.as_str());
-                self.mistakes.push(Diagnostic::new(entry.place.clone(), format!("there is no list `{}`", entry.list)).nearest(&entry.list, known));
+                self.mistakes
+                    .push(Diagnostic::new(entry.place.clone(), format!("there is no list `{}`", entry.list)).nearest(&entry.list, known));
                 return None;
             };
             let columns = self.project.lists[list].columns.len();
@@ -123,8 +132,10 @@ impl Compiler<'_> {
     fn report(&mut self, sql: &Sql, errors: Vec<SqlError>) {
         for error in errors {
             let place = sql.place_at(error.span.start);
-            let file = self.project.files.iter().find(|(path, _)| *path == place.file).and_then(|(_, bytes)| std::str::from_utf8(bytes).ok());
-            let excerpt = file.and_then(|text| project::diagnostic::excerpt(text, &place)).unwrap_or_else(|| expr::caret(&sql.text, &error));
+            let file =
+                self.project.files.iter().find(|(path, _)| *path == place.file).and_then(|(_, bytes)| std::str::from_utf8(bytes).ok());
+            let excerpt =
+                file.and_then(|text| project::diagnostic::excerpt(text, &place)).unwrap_or_else(|| expr::caret(&sql.text, &error));
             self.mistakes.push(Diagnostic { place, message: error.message, hint: error.hint, excerpt: Some(excerpt) });
         }
     }

@@ -40,7 +40,8 @@ pub struct Listed<'a> {
 /// A number without the zeros that say nothing.
 fn shortest(number: &str) -> Option<Text> {
     let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.bytes().filter(|b| *b == b'.').count() <= 1;
+    let plain =
+        !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.bytes().filter(|b| *b == b'.').count() <= 1;
     if !plain || digits == "." {
         return None;
     }
@@ -116,7 +117,12 @@ impl ListState {
         let mut state = Self {
             lists: specs
                 .iter()
-                .map(|s| List { name: s.name.clone(), columns: s.columns.clone(), rows: Vec::new(), index: vec![Index::default(); s.columns.len()] })
+                .map(|s| List {
+                    name: s.name.clone(),
+                    columns: s.columns.clone(),
+                    rows: Vec::new(),
+                    index: vec![Index::default(); s.columns.len()],
+                })
                 .collect(),
         };
         for (list, spec) in specs.iter().enumerate() {
@@ -176,7 +182,9 @@ impl ListState {
         let of = self.lists.get(list)?;
         let (first, rest) = (of.index.first()?, of.index.get(1..)?);
         let rows = first.rows(key.first()?).iter().copied();
-        let row = rows.filter(|r| of.live(*r, at).is_some()).find(|r| rest.iter().zip(&key[1..]).all(|(index, value)| index.rows(value).contains(r)))?;
+        let row = rows
+            .filter(|r| of.live(*r, at).is_some())
+            .find(|r| rest.iter().zip(&key[1..]).all(|(index, value)| index.rows(value).contains(r)))?;
         Some(Listed { list: &of.name, entry: of.live(row, at)? })
     }
 }

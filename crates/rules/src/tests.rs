@@ -8,7 +8,15 @@ use expr::Lists as _;
 use project::{ListEntry, ListPolicy, ListSpec, Place, PolicySpec, Project, RuleSpec, Sql};
 
 fn stream() -> Stream {
-    let field = |name: &str, kind| Field { name: name.into(), kind, required: false, description: String::new(), min: None, max: None, max_length: None };
+    let field = |name: &str, kind| Field {
+        name: name.into(),
+        kind,
+        required: false,
+        description: String::new(),
+        min: None,
+        max: None,
+        max_length: None,
+    };
     Stream {
         name: "transactions".into(),
         topic: "transactions".into(),
@@ -127,7 +135,11 @@ fn the_strictest_rule_decides_and_weights_make_the_score() {
     assert_eq!(verdict.reasons[0].code, "d_higher", "the weightiest first");
 
     let verdict = judge(&project, &row(50, "m1", None), Judged::Full);
-    assert_eq!((verdict.decision, verdict.score, verdict.hits.len(), verdict.values.len()), (Action::Allow, 0.0, 0, 0), "null features hit nothing");
+    assert_eq!(
+        (verdict.decision, verdict.score, verdict.hits.len(), verdict.values.len()),
+        (Action::Allow, 0.0, 0, 0),
+        "null features hit nothing"
+    );
 }
 
 #[test]
@@ -169,7 +181,10 @@ fn the_first_matching_list_settles_the_decision() {
     assert_eq!(verdict.hits.len(), 1, "the rule is still recorded");
     assert!((verdict.score - 0.7).abs() < 1e-12);
     assert_eq!(verdict.reasons.len(), 1);
-    assert_eq!((verdict.reasons[0].code.as_str(), verdict.reasons[0].message.as_str()), ("trusted", "m1 is on the list trusted: our own shop"));
+    assert_eq!(
+        (verdict.reasons[0].code.as_str(), verdict.reasons[0].message.as_str()),
+        ("trusted", "m1 is on the list trusted: our own shop")
+    );
 
     slots[2] = Value::text("m1");
     slots[3] = Value::text("KP");
@@ -232,13 +247,19 @@ fn every_mistake_is_reported_at_its_place_in_the_file() {
     first.message.text = "{amount} by {merchant}".into();
     let rules = vec![first, rule("second", "amount", Action::Review, 0.4), rule("third", "1 = 1", Action::Review, 0.4)];
     let policy = PolicySpec {
-        lists: vec![ListPolicy { list: "trusted".into(), keys: vec![sql("policy.yml", 4, "merchant_idd")], action: Action::Allow, place: Place::default() }],
+        lists: vec![ListPolicy {
+            list: "trusted".into(),
+            keys: vec![sql("policy.yml", 4, "merchant_idd")],
+            action: Action::Allow,
+            place: Place::default(),
+        }],
         ..PolicySpec::default()
     };
     let mut project = project(rules, vec![list("trusted", &["merchant_id"], Vec::new())], policy);
     project.files = vec![("policy.yml".into(), b"\n\n\nkey:  merchant_idd\n".to_vec())];
     let mistakes = compile(&project).expect_err("mistakes");
-    let shown: Vec<String> = mistakes.iter().map(|m| format!("{}: {} ({})", m.place, m.message, m.hint.as_deref().unwrap_or("-"))).collect();
+    let shown: Vec<String> =
+        mistakes.iter().map(|m| format!("{}: {} ({})", m.place, m.message, m.hint.as_deref().unwrap_or("-"))).collect();
     assert_eq!(
         shown,
         [
@@ -256,7 +277,12 @@ fn every_mistake_is_reported_at_its_place_in_the_file() {
 
 #[test]
 fn rules_describe_what_they_read() {
-    let rules = vec![rule("r", "features.count_10m > 3 and event.id <> 'x' and merchant_id in (select merchant_id from trusted)", Action::Review, 0.4)];
+    let rules = vec![rule(
+        "r",
+        "features.count_10m > 3 and event.id <> 'x' and merchant_id in (select merchant_id from trusted)",
+        Action::Review,
+        0.4,
+    )];
     let ruleset = compile(&project(rules, vec![list("trusted", &["merchant_id"], Vec::new())], PolicySpec::default())).expect("compiles");
     let info = &ruleset.rules()[0];
     assert_eq!(info.reads, ["amount", "count_10m", "id", "merchant_id"]);

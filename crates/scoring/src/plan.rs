@@ -68,7 +68,8 @@ impl Plan {
     /// Whether another version reads the same streams and makes the same features of them, so that an engine may go on.
     pub fn same_features(&self, other: &Self) -> bool {
         // A plan's debug form holds all of it; two plans are compared when a version is activated, not while judging.
-        self.judged == other.judged && format!("{:?}{:?}", self.streams, self.features) == format!("{:?}{:?}", other.streams, other.features)
+        self.judged == other.judged
+            && format!("{:?}{:?}", self.streams, self.features) == format!("{:?}{:?}", other.streams, other.features)
     }
 
     /// The judged stream.

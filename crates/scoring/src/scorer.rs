@@ -226,11 +226,7 @@ impl Scorer {
             let time_field = &stream.fields[stream.event_time].name;
             let event_time = event_time(plan, record.stream, row);
             if event_time > record.taken_at.saturating_add(stream.skew) {
-                let reason = format!(
-                    "is {}, more than {} ahead of the clock",
-                    time::format(event_time),
-                    time::format_span(stream.skew)
-                );
+                let reason = format!("is {}, more than {} ahead of the clock", time::format(event_time), time::format_span(stream.skew));
                 all.push(reject("ahead_of_clock", time_field, reason));
                 continue;
             }
@@ -267,11 +263,8 @@ impl Scorer {
             } else if stream.mode == StreamMode::Append
                 && greatest[record.stream].is_some_and(|greatest| event_time < greatest.saturating_sub(stream.lateness))
             {
-                let reason = format!(
-                    "is {}, more than {} behind the latest event",
-                    time::format(event_time),
-                    time::format_span(stream.lateness)
-                );
+                let reason =
+                    format!("is {}, more than {} behind the latest event", time::format(event_time), time::format_span(stream.lateness));
                 all.push(reject("too_late", time_field, reason));
                 continue;
             }
@@ -290,10 +283,12 @@ impl Scorer {
         let at = event_time(plan, plan.judged, event);
         let judged = if too_late { Judged::TooLate } else { Judged::Full };
         let verdict = plan.rules.judge(&self.slots, &self.lists, at, judged);
-        let text = |slot: Option<usize>| slot.map(|s| &event[s]).filter(|v| !v.is_null()).map(|v| match v {
-            Value::Text(t) => t.clone(),
-            other => Text::from(other.to_string()),
-        });
+        let text = |slot: Option<usize>| {
+            slot.map(|s| &event[s]).filter(|v| !v.is_null()).map(|v| match v {
+                Value::Text(t) => t.clone(),
+                other => Text::from(other.to_string()),
+            })
+        };
         let roles = stream.judged.as_ref();
         Decision {
             sequence: record.sequence,

@@ -132,7 +132,8 @@ fn a_case_that_fails_says_what_came_out() {
             case.decision = Some(Action::Block);
         }
     }
-    project.feature_cases[0].expect = BTreeMap::from([("count_1h".into(), 3.into()), ("amount_to_average".into(), serde_json::json!(1.5000001))]);
+    project.feature_cases[0].expect =
+        BTreeMap::from([("count_1h".into(), 3.into()), ("amount_to_average".into(), serde_json::json!(1.5000001))]);
     let results = cases::run(&project, &plan).expect("runs");
     let shown: Vec<String> = results.iter().map(|r| format!("{}: {}", r.rule.as_deref().unwrap_or("-"), r.failures.join("; "))).collect();
     assert_eq!(
@@ -250,7 +251,8 @@ fn another_version_takes_over_in_the_middle() {
 #[test]
 fn every_mistake_of_features_rules_and_retention_is_reported() {
     let read = |path: &str| std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shop").join(path)).expect("a file");
-    let files = ["sluice.yml", "events/payments.yml", "events/clicks.yml", "events/profiles.yml", "features/velocity.sql", "features/clicks.sql"];
+    let files =
+        ["sluice.yml", "events/payments.yml", "events/clicks.yml", "events/profiles.yml", "features/velocity.sql", "features/clicks.sql"];
     let mut files: Vec<(String, Vec<u8>)> = files.iter().map(|f| (f.to_string(), read(f))).collect();
     let mut replace = |path: &str, from: &str, to: &str| {
         let file = files.iter_mut().find(|(p, _)| p == path).expect("the file");
@@ -262,7 +264,10 @@ fn every_mistake_of_features_rules_and_retention_is_reported() {
     let project = Project::from_files(files).unwrap_or_else(|e| panic!("{e:#?}"));
     let mistakes = Plan::compile(&project).expect_err("mistakes");
     let shown: Vec<String> = mistakes.iter().map(|m| format!("{}: {}", m.place, m.message)).collect();
-    assert!(shown.iter().any(|m| m.starts_with("events/clicks.yml:") && m.contains("keeps 1 hour, but features look back 90 minutes")), "{shown:#?}");
+    assert!(
+        shown.iter().any(|m| m.starts_with("events/clicks.yml:") && m.contains("keeps 1 hour, but features look back 90 minutes")),
+        "{shown:#?}"
+    );
     assert!(shown.iter().any(|m| m.starts_with("features/schema.yml:2:") && m.contains("count_3h")), "{shown:#?}");
     assert!(shown.contains(&"rules/wrong.yml:2:7: unknown name `count_2h`".to_owned()), "{shown:#?}");
     assert!(shown.iter().any(|m| m.starts_with("rules/wrong.yml:3:") && m.ends_with("unknown name `amout`")), "{shown:#?}");

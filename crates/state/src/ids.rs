@@ -64,7 +64,11 @@ impl IdBatch {
 enum Filter {
     Ready(Bloom),
     /// The thread that fills it, and what was put meanwhile.
-    Filling { thread: Option<JoinHandle<Result<Bloom>>>, stop: Arc<AtomicBool>, meanwhile: Vec<(IdHash, Micros)> },
+    Filling {
+        thread: Option<JoinHandle<Result<Bloom>>>,
+        stop: Arc<AtomicBool>,
+        meanwhile: Vec<(IdHash, Micros)>,
+    },
 }
 
 /// Owned by the one who judges.

@@ -82,7 +82,10 @@ impl Store {
         let options = || {
             // Most look-ups are for what is not there: filters answer them, also on the last level.
             let bits = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(10.0));
-            KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE).filter_policy(FilterPolicy::all(bits)).expect_point_read_hits(false)
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE)
+                .filter_policy(FilterPolicy::all(bits))
+                .expect_point_read_hits(false)
         };
         let store = Self {
             state: database.keyspace(STATE, options).map_err(wrong)?,
@@ -109,7 +112,9 @@ impl Store {
     /// The last commit; `None` in a new store.
     pub fn meta(&self) -> Result<Option<Meta>> {
         let Some(value) = self.meta.get(META_KEY).map_err(wrong)? else { return Ok(None) };
-        let damaged = || Error::stop("the state's meta record is damaged", "remove the state folder: it is a cache, and is filled from the log again");
+        let damaged = || {
+            Error::stop("the state's meta record is damaged", "remove the state folder: it is a cache, and is filled from the log again")
+        };
         let part = |at: usize, len: usize| value.get(at..at.checked_add(len)?);
         let number = |at: usize| Some(u64::from_le_bytes(part(at, 8)?.try_into().ok()?));
         let read = || {

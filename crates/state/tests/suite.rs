@@ -36,7 +36,8 @@ fn plan() -> Arc<Plan> {
         partitions: 1,
         judged: Some(Roles { id: 0, account: None, amount: None, kind: None }),
     });
-    let sql = "select account_id, count(*) over w as n, sum(amount) over w as total, max(amount) over e as most, lag(amount) over w as before
+    let sql =
+        "select account_id, count(*) over w as n, sum(amount) over w as total, max(amount) over e as most, lag(amount) over w as before
 from transactions window w as (partition by account_id order by event_time range interval '6 hours' preceding),
   e as (partition by account_id order by event_time)";
     let file = FeatureFile { path: "features/a.sql".into(), source: sql.into(), sql: sql.into(), lines: vec![1, 2, 3], join: Vec::new() };

@@ -107,21 +107,102 @@ static TABLE: &[Signature] = table! {
 
 /// Functions outside the table.
 const OTHERS: &[&str] = &[
-    "coalesce", "ifnull", "nullif", "greatest", "least", "if", "concat", "abs", "sign", "round", "floor", "ceil", "ceiling", "trunc", "mod",
-    "date_trunc", "datetrunc", "date_part", "datepart", "date_diff", "datediff", "epoch", "epoch_ms", "epoch_us", "year", "quarter", "month", "week", "day",
-    "hour", "minute", "second", "dayofweek", "isodow", "dayofyear",
+    "coalesce",
+    "ifnull",
+    "nullif",
+    "greatest",
+    "least",
+    "if",
+    "concat",
+    "abs",
+    "sign",
+    "round",
+    "floor",
+    "ceil",
+    "ceiling",
+    "trunc",
+    "mod",
+    "date_trunc",
+    "datetrunc",
+    "date_part",
+    "datepart",
+    "date_diff",
+    "datediff",
+    "epoch",
+    "epoch_ms",
+    "epoch_us",
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "dayofweek",
+    "isodow",
+    "dayofyear",
 ];
 
 /// Functions whose answer is not in the row.
 const CLOCKS: &[&str] = &[
-    "now", "current_timestamp", "current_date", "current_time", "localtime", "localtimestamp", "today", "get_current_timestamp", "get_current_time",
-    "transaction_timestamp", "age", "random", "rand", "setseed", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "nextval", "currval",
+    "now",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtime",
+    "localtimestamp",
+    "today",
+    "get_current_timestamp",
+    "get_current_time",
+    "transaction_timestamp",
+    "age",
+    "random",
+    "rand",
+    "setseed",
+    "uuid",
+    "gen_random_uuid",
+    "uuidv4",
+    "uuidv7",
+    "nextval",
+    "currval",
 ];
 
 const AGGREGATES: &[&str] = &[
-    "count", "sum", "avg", "mean", "min", "max", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop", "median", "mode", "first", "last",
-    "first_value", "last_value", "lag", "lead", "row_number", "rank", "dense_rank", "ntile", "nth_value", "any_value", "string_agg", "list", "array_agg", "quantile",
-    "quantile_cont", "approx_count_distinct", "bool_and", "bool_or",
+    "count",
+    "sum",
+    "avg",
+    "mean",
+    "min",
+    "max",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "variance",
+    "var_samp",
+    "var_pop",
+    "median",
+    "mode",
+    "first",
+    "last",
+    "first_value",
+    "last_value",
+    "lag",
+    "lead",
+    "row_number",
+    "rank",
+    "dense_rank",
+    "ntile",
+    "nth_value",
+    "any_value",
+    "string_agg",
+    "list",
+    "array_agg",
+    "quantile",
+    "quantile_cont",
+    "approx_count_distinct",
+    "bool_and",
+    "bool_or",
 ];
 
 impl Compiler<'_> {
@@ -201,7 +282,11 @@ impl Compiler<'_> {
                     Kind::Number => ("a number", "double"),
                 };
                 wrong = true;
-                self.error::<()>(arg.span.clone(), format!("`{name}` needs {wanted}, got {ty}"), Some(format!("convert it: `cast(x as {to})`")));
+                self.error::<()>(
+                    arg.span.clone(),
+                    format!("`{name}` needs {wanted}, got {ty}"),
+                    Some(format!("convert it: `cast(x as {to})`")),
+                );
             }
         }
         debug_assert!(args.len() <= MAX_ARGUMENTS);
@@ -253,7 +338,8 @@ impl Compiler<'_> {
                 self.count(name, &args, 1, 1, &span)?;
                 self.numbers(name, &args)?;
                 let of = args.pop()?;
-                let (run, ty): (Function, _) = if name == "abs" { (|a| arithmetic::abs(&a[0]), of.ty) } else { (|a| arithmetic::sign(&a[0]), Some(Type::Int)) };
+                let (run, ty): (Function, _) =
+                    if name == "abs" { (|a| arithmetic::abs(&a[0]), of.ty) } else { (|a| arithmetic::sign(&a[0]), Some(Type::Int)) };
                 made(Node::Call(run, Box::new([of.node])), ty, span)
             }
             "round" | "trunc" | "floor" | "ceil" | "ceiling" => self.rounding(name, args, span),
@@ -315,7 +401,11 @@ impl Compiler<'_> {
             (Some(Type::Decimal(scale)), Some(places)) => Some(Type::Decimal(scale.min(places.max(0) as u8))),
             (Some(Type::Decimal(_)), None) => {
                 let place = digits.map_or(span, |d| d.span);
-                return self.error(place, format!("`{name}` of a decimal needs its places as a literal"), Some("or cast to double first".into()));
+                return self.error(
+                    place,
+                    format!("`{name}` of a decimal needs its places as a literal"),
+                    Some("or cast to double first".into()),
+                );
             }
             (ty, _) => ty,
         };
@@ -334,7 +424,11 @@ impl Compiler<'_> {
 
     pub(super) fn extract(&mut self, part: &str, of: Typed, span: Range<usize>) -> Option<Typed> {
         let Some(part) = Part::parse(part) else {
-            return self.error(span, format!("unknown part `{}` of a time", part.to_lowercase()), Some(format!("the parts are {}", calendar::NAMES)));
+            return self.error(
+                span,
+                format!("unknown part `{}` of a time", part.to_lowercase()),
+                Some(format!("the parts are {}", calendar::NAMES)),
+            );
         };
         let of = if part == Part::Epoch && of.ty == Some(Type::Interval) { of } else { self.timestamp("extract", of)? };
         Some(Typed { node: Node::Extract(part, Box::new(of.node)), ty: Some(part.extracted_type()), span, literal: false })
@@ -373,7 +467,11 @@ impl Compiler<'_> {
     fn unit(&mut self, word: &str, span: Range<usize>) -> Option<Part> {
         match Part::parse(word).filter(|p| p.is_unit()) {
             Some(part) => Some(part),
-            None => self.error(span, format!("unknown unit `{word}`"), Some("the units are year, quarter, month, week, day, hour, minute, second, millisecond, microsecond".into())),
+            None => self.error(
+                span,
+                format!("unknown unit `{word}`"),
+                Some("the units are year, quarter, month, week, day, hour, minute, second, millisecond, microsecond".into()),
+            ),
         }
     }
 }

@@ -19,7 +19,10 @@ pub(super) fn number(text: &str) -> Option<Value> {
         return Some(Value::Int(i));
     }
     let scale = u8::try_from(places.unwrap_or(0)).ok().filter(|s| *s <= MAX_DIGITS)?;
-    Decimal::parse(&digits, scale).ok().filter(|d| d.unscaled.unsigned_abs() < domain::decimal::pow10(38).unsigned_abs()).map(Value::Decimal)
+    Decimal::parse(&digits, scale)
+        .ok()
+        .filter(|d| d.unscaled.unsigned_abs() < domain::decimal::pow10(38).unsigned_abs())
+        .map(Value::Decimal)
 }
 
 /// A span such as `10 minutes` or `-1 hour`.
@@ -36,7 +39,13 @@ impl Compiler<'_> {
         let value = match value {
             ast::Value::Number(text, _) => match number(text) {
                 Some(value) => value,
-                None => return self.error(span, "the number has more than 38 digits", Some("write it with an exponent to make it a float".into())),
+                None => {
+                    return self.error(
+                        span,
+                        "the number has more than 38 digits",
+                        Some("write it with an exponent to make it a float".into()),
+                    );
+                }
             },
             ast::Value::Boolean(b) => Value::Bool(*b),
             ast::Value::Null => Value::Null,
@@ -67,13 +76,19 @@ impl Compiler<'_> {
             _ => None,
         };
         let Some(mut text) = count else {
-            return self.error(place, "an interval needs a literal, such as `interval '10 minutes'`", Some("for a computed one write `to_minutes(x)`, `to_hours(x)` or `to_days(x)`".into()));
+            return self.error(
+                place,
+                "an interval needs a literal, such as `interval '10 minutes'`",
+                Some("for a computed one write `to_minutes(x)`, `to_hours(x)` or `to_days(x)`".into()),
+            );
         };
         if let Some(unit) = &interval.leading_field {
             text = format!("{text} {unit}").to_lowercase();
         }
         match span(&text) {
-            Ok(micros) => Some(Typed { node: Node::Constant(Value::Interval(micros)), ty: Some(Type::Interval), span: place, literal: false }),
+            Ok(micros) => {
+                Some(Typed { node: Node::Constant(Value::Interval(micros)), ty: Some(Type::Interval), span: place, literal: false })
+            }
             Err(message) => {
                 let hint = (text.contains("month") || text.contains("year")).then(|| "write days, such as `interval '30 days'`".to_owned());
                 let message = message.split_once(';').map_or(message.as_str(), |(first, _)| first).to_owned();
@@ -87,7 +102,11 @@ impl Compiler<'_> {
             if of.literal {
                 return self.read_as(of, Some(Type::Interval));
             }
-            return self.error(span, "only a literal can be cast to interval", Some("write `to_minutes(x)`, `to_hours(x)` or `to_days(x)`".into()));
+            return self.error(
+                span,
+                "only a literal can be cast to interval",
+                Some("write `to_minutes(x)`, `to_hours(x)` or `to_days(x)`".into()),
+            );
         }
         let target = self.target(data_type, span.clone())?;
         match of.ty {
@@ -95,7 +114,9 @@ impl Compiler<'_> {
                 let hint = matches!((from, target), (Type::Timestamp | Type::Interval, _)).then(|| "`epoch(...)` gives seconds".to_owned());
                 self.error(of.span, format!("{} cannot be cast to {}", named(of.ty), target.ty()), hint)
             }
-            from if from == Some(target.ty()) && matches!(target, Target::Bool | Target::Int(64) | Target::Float | Target::Timestamp | Target::Text) => {
+            from if from == Some(target.ty())
+                && matches!(target, Target::Bool | Target::Int(64) | Target::Float | Target::Timestamp | Target::Text) =>
+            {
                 Some(Typed { literal: false, ..of })
             }
             _ => Some(Typed { node: Node::Cast(target, Box::new(of.node)), ty: Some(target.ty()), span, literal: false }),
@@ -124,7 +145,9 @@ impl Compiler<'_> {
                     }
                 }
             }
-            DataType::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) | DataType::Datetime(_) => Target::Timestamp,
+            DataType::Timestamp(_, ast::TimezoneInfo::None | ast::TimezoneInfo::WithoutTimeZone) | DataType::Datetime(_) => {
+                Target::Timestamp
+            }
             DataType::Varchar(_) | DataType::Text | DataType::String(_) | DataType::Char(_) | DataType::CharacterVarying(_) => Target::Text,
             other => {
                 let hint = match other {

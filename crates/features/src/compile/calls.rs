@@ -13,7 +13,20 @@ use sqlparser::ast::{
 use std::ops::Range;
 
 const KNOWN: [&str; 14] = [
-    "count", "sum", "avg", "min", "max", "stddev", "stddev_samp", "stddev_pop", "first_value", "last_value", "first", "last", "lag", "mean",
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "stddev",
+    "stddev_samp",
+    "stddev_pop",
+    "first_value",
+    "last_value",
+    "first",
+    "last",
+    "lag",
+    "mean",
 ];
 
 /// A call of a file.
@@ -165,7 +178,13 @@ fn window_call(
         report.wrong(place, "window calls do not nest", Some("make the inner one a feature of its own, or combine them outside".into()));
         return None;
     }
-    let wanted = if star || (name == "count" && arguments.is_empty()) { 0..=0 } else if name == "lag" { 1..=3 } else { 1..=1 };
+    let wanted = if star || (name == "count" && arguments.is_empty()) {
+        0..=0
+    } else if name == "lag" {
+        1..=3
+    } else {
+        1..=1
+    };
     if !wanted.contains(&arguments.len()) || (star && (name != "count" || distinct)) {
         let form = match name.as_str() {
             "count" => "count(*), count(x) or count(distinct x)".to_owned(),

@@ -158,9 +158,10 @@ fn parse_reporting<'f>(
             Expr::CompoundIdentifier(parts) => parts.last().map(|p| p.value.clone()),
             _ => None,
         };
-        let is_key = plain.as_deref().and_then(|name| streams[stream].slot(name)).is_some_and(|slot| {
-            partition.as_ref().is_some_and(|p| p.columns.contains(&slot))
-        });
+        let is_key = plain
+            .as_deref()
+            .and_then(|name| streams[stream].slot(name))
+            .is_some_and(|slot| partition.as_ref().is_some_and(|p| p.columns.contains(&slot)));
         let (name, name_span) = match (&alias, &plain) {
             (Some(alias), _) => (alias.value.clone(), span_of(alias.span, sql)),
             // The key beside the features: what the rows of the plain query are about.
@@ -295,7 +296,11 @@ fn lookup(
                 Some(near) => format!("say which column it is in features/schema.yml: `join: {{{name}: {near}}}`"),
                 None => format!("say which column it is in features/schema.yml: `join: {{{name}: ...}}`"),
             };
-            report.wrong(partition.span.clone(), format!("`{}` has no column `{wanted}` to join `{}` by", judged.name, stream.name), Some(hint));
+            report.wrong(
+                partition.span.clone(),
+                format!("`{}` has no column `{wanted}` to join `{}` by", judged.name, stream.name),
+                Some(hint),
+            );
             continue;
         };
         let (theirs, ours) = (stream.field_type(column), judged.field_type(slot));

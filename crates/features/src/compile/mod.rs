@@ -106,13 +106,8 @@ fn add_features(plan: &mut Plan, parsed: Parsed<'_>, names: &mut HashMap<Text, S
     let outputs: Vec<_> = made
         .into_iter()
         .map(|(item, ty, program)| {
-            let info = FeatureInfo {
-                name: item.name.clone(),
-                ty,
-                file: parsed.file.path.clone(),
-                group: parsed.group,
-                sql: item.sql.clone(),
-            };
+            let info =
+                FeatureInfo { name: item.name.clone(), ty, file: parsed.file.path.clone(), group: parsed.group, sql: item.sql.clone() };
             let make = program.as_column().map_or_else(|| Make::Expr(program), Make::Slot);
             (info, Output { group: parsed.group, make })
         })

@@ -43,12 +43,7 @@ impl Scope for NoNames {
 }
 
 impl<'a> Windows<'a> {
-    pub(crate) fn new(
-        definitions: &[NamedWindowDefinition],
-        stream: &'a Stream,
-        tables: &[String],
-        report: &mut Reporter<'_>,
-    ) -> Self {
+    pub(crate) fn new(definitions: &[NamedWindowDefinition], stream: &'a Stream, tables: &[String], report: &mut Reporter<'_>) -> Self {
         let mut named: Vec<(String, Range<usize>, WindowSpec)> = Vec::new();
         for NamedWindowDefinition(name, definition) in definitions {
             let span = span_of(name.span, &report.file.sql);
@@ -132,12 +127,15 @@ impl<'a> Windows<'a> {
                 match (&*partition, found) {
                     (None, found) => *partition = found,
                     (Some(first), Some(found)) if first.columns != found.columns => {
-                        let names = |p: &Partition| {
-                            p.columns.iter().map(|c| self.stream.fields[*c].name.as_str()).collect::<Vec<_>>().join(", ")
-                        };
+                        let names =
+                            |p: &Partition| p.columns.iter().map(|c| self.stream.fields[*c].name.as_str()).collect::<Vec<_>>().join(", ");
                         report.wrong(
                             found.span.clone(),
-                            format!("the windows of a file have one partition, here ({}), but this one has ({})", names(first), names(&found)),
+                            format!(
+                                "the windows of a file have one partition, here ({}), but this one has ({})",
+                                names(first),
+                                names(&found)
+                            ),
                             Some("put it into a file of its own".into()),
                         );
                     }
@@ -186,7 +184,11 @@ impl<'a> Windows<'a> {
                 Some(Some(slot)) => columns.push(slot),
                 Some(None) => {
                     let near = nearest(&expr.to_string(), self.stream.fields.iter().map(|f| f.name.as_str()));
-                    report.wrong(span, format!("`{}` has no column `{expr}`", self.stream.name), near.map(|n| format!("did you mean `{n}`?")));
+                    report.wrong(
+                        span,
+                        format!("`{}` has no column `{expr}`", self.stream.name),
+                        near.map(|n| format!("did you mean `{n}`?")),
+                    );
                 }
                 None => report.wrong(
                     span,

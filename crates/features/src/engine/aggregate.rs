@@ -40,8 +40,7 @@ impl Plan {
     #[inline]
     pub(crate) fn counts(&self, chunk: &Chunk, i: usize) -> bool {
         self.filter.is_none_or(|mask| chunk.bit(mask, i))
-            && (matches!(self.class, Class::First | Class::Last)
-                || self.column.and_then(|c| c.valid).is_none_or(|mask| chunk.bit(mask, i)))
+            && (matches!(self.class, Class::First | Class::Last) || self.column.and_then(|c| c.valid).is_none_or(|mask| chunk.bit(mask, i)))
     }
 
     /// The bits of the entries from `from` up to but not with `to` that count.

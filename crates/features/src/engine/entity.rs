@@ -147,9 +147,7 @@ impl Entity {
     }
 
     fn fold(&mut self, shape: &Shape, chunk: &Chunk, n: usize) {
-        let base = self
-            .base
-            .get_or_insert_with(|| Box::new(Base::new(&shape.plans, |window| shape.windows[window].from.is_none())));
+        let base = self.base.get_or_insert_with(|| Box::new(Base::new(&shape.plans, |window| shape.windows[window].from.is_none())));
         for i in 0..n {
             base.fold(&shape.plans, &shape.layout, chunk, i);
         }
@@ -232,9 +230,7 @@ fn read(group: &Group, shape: &Shape, log: &Log, base: Option<&Base>, frames: &F
             Call::Sum { aggregate } => frames.states[*aggregate].sum(&shape.plans[*aggregate]),
             Call::Avg { aggregate } => frames.states[*aggregate].avg(&shape.plans[*aggregate]),
             Call::Stddev { aggregate, sample } => frames.states[*aggregate].stddev(&shape.plans[*aggregate], *sample),
-            Call::Min { aggregate } | Call::Max { aggregate } => {
-                frames.states[*aggregate].extreme_value(&shape.plans[*aggregate])
-            }
+            Call::Min { aggregate } | Call::Max { aggregate } => frames.states[*aggregate].extreme_value(&shape.plans[*aggregate]),
             Call::First { window, column, folded } => {
                 let frame = frames.frames[*window];
                 let pos = log.forward(frame.from).filter(|pos| *pos < frame.to);

@@ -158,8 +158,8 @@ impl Shape {
     pub(crate) fn count_late(&self, log: &Log, at: Pos, time: i64, running: &mut Frames) {
         let chunk = &log.chunks[at.chunk];
         for (w, window) in self.windows.iter().enumerate() {
-            let inside = time <= running.at.saturating_sub(window.to)
-                && window.from.is_none_or(|from| time >= running.at.saturating_sub(from));
+            let inside =
+                time <= running.at.saturating_sub(window.to) && window.from.is_none_or(|from| time >= running.at.saturating_sub(from));
             if inside {
                 for p in self.of_window[w].clone() {
                     running.states[p].add(&self.plans[p], &self.layout, chunk, at.index);

@@ -87,9 +87,8 @@ impl GroupState {
     pub(crate) fn new(group: &Group, cold: bool) -> Self {
         let layout = Layout::of(group);
         let plans: Vec<_> = group.aggregates.iter().map(|a| aggregate::Plan::of(a, &layout)).collect();
-        let of_window = (0..group.windows.len())
-            .map(|w| plans.partition_point(|p| p.window < w)..plans.partition_point(|p| p.window <= w))
-            .collect();
+        let of_window =
+            (0..group.windows.len()).map(|w| plans.partition_point(|p| p.window < w)..plans.partition_point(|p| p.window <= w)).collect();
         Self {
             shape: Shape { layout, windows: group.windows.clone(), plans, of_window },
             table: Table::new(),

@@ -72,11 +72,7 @@ impl Log {
     #[inline]
     pub(crate) fn forward(&self, at: Pos) -> Option<Pos> {
         let chunk = self.chunks.get(at.chunk)?;
-        if at.index < chunk.len() {
-            Some(at)
-        } else {
-            (at.chunk + 1 < self.chunks.len()).then_some(Pos { chunk: at.chunk + 1, index: 0 })
-        }
+        if at.index < chunk.len() { Some(at) } else { (at.chunk + 1 < self.chunks.len()).then_some(Pos { chunk: at.chunk + 1, index: 0 }) }
     }
 
     /// The entry `rows` before a place.

@@ -155,7 +155,9 @@ impl Engine {
 
     /// Takes up the `meta` of the last durable snapshot, before the first batch. Entities come from [`Cold`] when they are touched.
     pub fn restore(&mut self, sequence: u64, meta: &[u8]) -> Result<()> {
-        let broken = || Error::stop("the state's meta record is damaged", "remove the state folder: it is a cache, and is filled from the log again");
+        let broken = || {
+            Error::stop("the state's meta record is damaged", "remove the state folder: it is a cache, and is filled from the log again")
+        };
         let text = std::str::from_utf8(meta).map_err(|e| broken().because(e))?;
         for line in text.lines() {
             let (name, time) = line.split_once('\t').ok_or_else(broken)?;
@@ -235,13 +237,8 @@ impl Engine {
             horizon,
         };
         for (index, (group, state)) in plan.groups.iter().zip(&mut self.groups).enumerate() {
-            let mut asked = Asked {
-                rows: &self.rows,
-                slots: &mut self.slots,
-                stride: plan.slots,
-                absent: &mut self.absent,
-                groups: plan.groups.len(),
-            };
+            let mut asked =
+                Asked { rows: &self.rows, slots: &mut self.slots, stride: plan.slots, absent: &mut self.absent, groups: plan.groups.len() };
             state.apply(group, index, plan.judged, batch, &self.counted, &mut asked, &mut shared)?;
             let over = *shared.bytes > self.budget;
             // As many steps as there may be new entities, and more where room is wanted.

@@ -21,7 +21,13 @@ fn expected(plan: &Arc<Plan>, events: &[Event]) -> Vec<(bool, Vec<Value>)> {
     (0..rows.len()).map(|i| (rows.too_late[i], rows.row(i).to_vec())).collect()
 }
 
-fn compare(plan: &Plan, at: usize, event: &Event, (late, row): (bool, &[Value]), expected: &(bool, Vec<Value>)) -> Result<(), TestCaseError> {
+fn compare(
+    plan: &Plan,
+    at: usize,
+    event: &Event,
+    (late, row): (bool, &[Value]),
+    expected: &(bool, Vec<Value>),
+) -> Result<(), TestCaseError> {
     prop_assert_eq!(late, expected.0, "too late at {} {:?}", at, event);
     for ((feature, value), wanted) in plan.features.iter().zip(row).zip(&expected.1) {
         prop_assert!(
@@ -46,7 +52,8 @@ fn run(plan: &Arc<Plan>, events: &[Event], ops: &[u16], budget: usize) -> Result
         })
         .collect();
     let cold = MemoryCold::default();
-    let start = |cold: &MemoryCold| Engine::new(Arc::clone(plan), Box::new(cold.clone()), budget).map_err(|e| TestCaseError::fail(e.to_string()));
+    let start =
+        |cold: &MemoryCold| Engine::new(Arc::clone(plan), Box::new(cold.clone()), budget).map_err(|e| TestCaseError::fail(e.to_string()));
     let mut engine = start(&cold)?;
     let mut flying: Option<Snapshot> = None;
     let mut durable: Option<(u64, Vec<u8>)> = None;

@@ -77,13 +77,7 @@ pub(crate) fn streams() -> Vec<Arc<Stream>> {
 }
 
 pub(crate) fn file(path: &str, sql: &str) -> FeatureFile {
-    FeatureFile {
-        path: path.into(),
-        source: sql.into(),
-        sql: sql.into(),
-        lines: (1..=sql.lines().count()).collect(),
-        join: Vec::new(),
-    }
+    FeatureFile { path: path.into(), source: sql.into(), sql: sql.into(), lines: (1..=sql.lines().count()).collect(), join: Vec::new() }
 }
 
 /// (path, SQL, whether it runs as it stands in DuckDB over unique times).
@@ -242,7 +236,11 @@ pub(crate) fn history(drawn: &[Drawn], in_order: bool, accounts: u8) -> Vec<Even
         };
         let null = |bit: u8, value: Value| if d.bits & (1 << bit) == 0 && d.merchant % 3 == 0 { Value::Null } else { value };
         let account = if d.account == 255 && !in_order { Value::Null } else { Value::text(format!("a{}", d.account % accounts)) };
-        let merchant = Value::text(format!("merchant-{}{}", d.merchant % 11, if d.merchant == 77 { "-with-a-name-too-long-to-stand-inline" } else { "" }));
+        let merchant = Value::text(format!(
+            "merchant-{}{}",
+            d.merchant % 11,
+            if d.merchant == 77 { "-with-a-name-too-long-to-stand-inline" } else { "" }
+        ));
         let row = match stream {
             0 => vec![
                 Value::text(format!("t{i}")),
