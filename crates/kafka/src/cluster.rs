@@ -5,11 +5,13 @@ use crate::tail::Tail;
 use bytes::Bytes;
 use domain::{Error, Kind, Result, TopicPartition};
 use pipeline::{Outgoing, Output, Record, Sink, Source, Ticket};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -110,6 +112,40 @@ impl Cluster {
         Tail::new(self, topic)
     }
 
+    /// An appender that tells the offset of each record, for a topic of one partition.
+    pub fn appender(&self, topic: &str) -> Result<Appender> {
+        let producer = self
+            .config()
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "0")
+            .create_with_context(Deliveries::default())
+            .map_err(|e| self.error("cannot make a producer", e))?;
+        Ok(Appender { cluster: self.clone(), producer, topic: topic.to_owned(), sent: 0 })
+    }
+
+    /// Creates topics (name, partitions) that do not exist yet, with the cluster's own replication.
+    ///
+    /// # Errors
+    /// Retry while no broker answers; Stop where the cluster refuses.
+    pub fn create_topics(&self, topics: &[(String, i32)]) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.config().create().map_err(|e| self.error("cannot make an admin client", e))?;
+        let new: Vec<NewTopic<'_>> = topics.iter().map(|(name, n)| NewTopic::new(name, *n, TopicReplication::Fixed(-1))).collect();
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+        let outcomes = futures::executor::block_on(admin.create_topics(&new, &options)).map_err(|e| self.error("cannot create topics", e))?;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => {
+                    return Err(Error::stop(
+                        format!("the cluster does not create `{topic}`: {code}"),
+                        "create the topic by hand, or give the user the right to",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn error(&self, what: &str, e: KafkaError) -> Error {
         let what = format!("{what} ({})", self.bootstrap);
         let error = match e.rdkafka_error_code() {
@@ -136,9 +172,15 @@ impl Cluster {
     }
 }
 
+/// How long a partition whose records end in markers is not asked again, and how long one with records is waited for.
+const BARREN: Duration = Duration::from_millis(100);
+const COMING: Duration = Duration::from_millis(500);
+
 #[derive(Debug, Default)]
 struct Buffered {
     records: VecDeque<Record>,
+    /// When nothing more was found, and the end that the partition had then.
+    empty: Option<(Instant, i64)>,
     /// The offset the client reads next, as far as we told it or saw.
     next: i64,
     paused: bool,
@@ -241,7 +283,8 @@ impl Source for ClusterSource {
         let fresh = !self.partitions.contains_key(at);
         self.place(at, from)?;
         self.drain(Duration::ZERO)?;
-        if self.partitions[at].records.is_empty() {
+        let empty = self.partitions[at].empty;
+        if self.partitions[at].records.is_empty() && empty.is_none_or(|(since, _)| since.elapsed() > BARREN) {
             // Nothing at hand: only if the cluster has nothing either may the answer be empty.
             let (start, end) = self.bounds(at)?;
             if from < start || from > end {
@@ -254,9 +297,14 @@ impl Source for ClusterSource {
                     "the topic was replaced, or its retention passed the reader; restore it, or start from an empty state",
                 ));
             }
-            let until = Instant::now() + Duration::from_millis(500);
-            while from < end && self.partitions[at].records.is_empty() && Instant::now() < until {
+            // Behind the last record there may be markers alone: what was waited for in vain once is not waited for again.
+            let until = Instant::now() + COMING;
+            let known = empty.is_some_and(|(_, known)| known == end);
+            while from < end && !known && self.partitions[at].records.is_empty() && Instant::now() < until {
                 self.drain(Duration::from_millis(20))?;
+            }
+            if let Some(buffered) = self.partitions.get_mut(at) {
+                buffered.empty = buffered.records.is_empty().then(|| (Instant::now(), end));
             }
         }
         let mut bytes = 0;
@@ -418,6 +466,78 @@ fn send(
             Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => std::thread::sleep(Duration::from_millis(1)),
             Err((e, _)) => return Err(cluster.error(&format!("cannot write to `{topic}`"), e)),
         }
+    }
+}
+
+/// Collects what the client says of each record, by its number.
+#[derive(Default)]
+struct Deliveries(parking_lot::Mutex<Vec<(usize, std::result::Result<i64, KafkaError>)>>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        let outcome = match result {
+            Ok(message) => Ok(message.offset()),
+            Err((e, _)) => Err(e.clone()),
+        };
+        self.0.lock().push((number, outcome));
+    }
+}
+
+/// Appends to a topic of one partition and tells offsets.
+pub struct Appender {
+    cluster: Cluster,
+    producer: BaseProducer<Deliveries>,
+    topic: String,
+    /// Numbers the records over all appends.
+    sent: usize,
+}
+
+impl Appender {
+    /// Returns when all are acknowledged, with the offset of each.
+    ///
+    /// # Errors
+    /// Of the first record that was not acknowledged; others may have been.
+    pub fn append(&mut self, records: &[(Bytes, Bytes)], timestamp_ms: i64) -> Result<Vec<i64>> {
+        let what = format!("cannot write to `{}`", self.topic);
+        let first = self.sent;
+        for (key, value) in records {
+            let mut message = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&self.topic, self.sent)
+                .partition(0)
+                .key(&key[..])
+                .payload(&value[..])
+                .timestamp(timestamp_ms);
+            loop {
+                match self.producer.send(message) {
+                    Ok(()) => break,
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                        message = back;
+                        self.producer.poll(Duration::from_millis(1));
+                    }
+                    Err((e, _)) => return Err(self.cluster.error(&what, e)),
+                }
+            }
+            self.sent += 1;
+        }
+        let until = Instant::now() + PATIENCE;
+        let mut offsets = vec![-1; records.len()];
+        let mut left = records.len();
+        while left > 0 {
+            self.producer.poll(Duration::from_millis(10));
+            for (number, outcome) in std::mem::take(&mut *self.producer.context().0.lock()) {
+                // A late word on an append that was given up is not about this one.
+                let Some(n) = number.checked_sub(first) else { continue };
+                offsets[n] = outcome.map_err(|e| self.cluster.error(&what, e))?;
+                left -= 1;
+            }
+            if left > 0 && Instant::now() > until {
+                return Err(Error::retry(format!("{what}: no acknowledgement within {} s", PATIENCE.as_secs())));
+            }
+        }
+        Ok(offsets)
     }
 }
 

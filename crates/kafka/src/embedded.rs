@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Batches are cut here, well under the broker's limit of a batch.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// What a record has around its key and value in a batch, about.
+const RECORD_BYTES: usize = 16;
+
 /// Makes sources and sinks on one broker.
 #[derive(Clone, Debug)]
 pub struct Embedded {
@@ -203,6 +206,8 @@ impl EmbeddedSink {
 
     fn batches(&self, at: &broker::TopicPartition, timestamp_ms: i64, records: &[Outgoing], into: &mut Vec<(broker::TopicPartition, Batch)>) -> Result<()> {
         let mut builder = BatchBuilder::new(self.compression);
+        let bytes: usize = records.iter().map(|r| r.key.as_ref().map_or(0, Bytes::len) + r.value.len() + RECORD_BYTES).sum();
+        builder.reserve(bytes.min(BATCH_BYTES + BATCH_BYTES / 4));
         for record in records {
             builder.push(timestamp_ms, record.key.as_deref(), Some(&record.value));
             if builder.bytes() >= BATCH_BYTES {

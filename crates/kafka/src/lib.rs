@@ -5,6 +5,6 @@ pub mod cluster;
 pub mod embedded;
 pub mod tail;
 
-pub use cluster::{Cluster, Sender};
+pub use cluster::{Appender, Cluster, Sender};
 pub use embedded::Embedded;
 pub use tail::Tail;

@@ -131,3 +131,14 @@ fn a_sender_reaches_the_broker_and_says_so() {
     assert_eq!((out[0].timestamp_ms, &out[0].value[..]), (7, &b"0"[..]));
     assert_eq!(Cluster::at("127.0.0.1:9").sender().unwrap().check(Duration::from_millis(300)).unwrap_err().kind, Kind::Retry);
 }
+
+#[test]
+fn an_appender_tells_where_each_record_stands() {
+    let h = OverSocket::new();
+    h.cluster.create_topics(&[("fast".into(), 1)]).unwrap();
+    h.cluster.create_topics(&[("fast".into(), 1)]).expect("a topic that is there is no error");
+    let mut appender = h.cluster.appender("fast").unwrap();
+    let records = |n: usize| vec![("k".into(), "v".into()); n];
+    assert_eq!(appender.append(&records(3), 7).unwrap(), [0, 1, 2]);
+    assert_eq!(appender.append(&records(2), 7).unwrap(), [3, 4]);
+}

@@ -72,6 +72,9 @@ impl Handle {
     }
 }
 
+/// How often records that the sequence names are asked for before they count as lost.
+const FETCH_TRIES: usize = 20;
+
 fn empty_outputs(topics: usize) -> Vec<Output> {
     (0..topics).map(|topic| Output { topic, records: Vec::new() }).collect()
 }
@@ -131,9 +134,15 @@ pub fn replay<S: Stage>(
                     }
                     if ahead[i].front().is_none_or(|r| r.offset > run.last) {
                         ahead[i].clear();
-                        let mut more = Vec::new();
-                        source.fetch(&at, from, 1 << 20, &mut more)?;
-                        ahead[i].extend(more);
+                        // A cluster may take its time to bring what it holds.
+                        for _ in 0..FETCH_TRIES {
+                            let mut more = Vec::new();
+                            source.fetch(&at, from, 1 << 20, &mut more)?;
+                            ahead[i].extend(more);
+                            if !ahead[i].is_empty() {
+                                break;
+                            }
+                        }
                     }
                     match ahead[i].pop_front() {
                         Some(r) if r.offset >= from && r.offset <= run.last => {

@@ -153,6 +153,9 @@ pub struct Score {
 pub struct Replay {
     #[command(flatten)]
     pub data: DataDir,
+    /// Where the log is a cluster, the project names it.
+    #[command(flatten)]
+    pub project: ProjectDir,
     /// Prints at most this many differences; all are counted.
     #[arg(long, default_value_t = 20)]
     pub show: usize,

@@ -1,17 +1,16 @@
 //! One running Sluice without its doors: log, state, scoring loop, store. `up` puts HTTP and the terminal around it; benches run it as
 //! it is.
 
+use crate::log::Log;
 use crate::predictor::Predictor;
 use crate::stage::{Answers, Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
 use crate::topics;
 use crate::versions::{self, Control};
-use broker::{BatchBuilder, Broker, Compression, Config};
 use domain::{Error, Result, TopicPartition};
-use kafka::Embedded;
 use parking_lot::Mutex;
-use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
-use project::{LogSettings, Project, StoreSettings};
+use pipeline::{Handle, Input, Options, Outgoing, Rank, Source, SystemClock};
+use project::{Project, StoreSettings};
 use scoring::Plan;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,9 +44,9 @@ pub struct Started {
 }
 
 pub struct Instance {
-    pub broker: Broker,
-    pub log: Embedded,
-    pub kafka: SocketAddr,
+    pub log: Log,
+    /// Where Kafka clients reach the log.
+    pub kafka: String,
     pub predictor: Arc<Predictor>,
     pub store: Arc<dyn Store>,
     pub metrics: Arc<Metrics>,
@@ -65,32 +64,23 @@ impl Instance {
     /// Blocks until it is ready; not to be called in an async task.
     pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
-        if let LogSettings::Kafka { bootstrap, .. } = &settings.project.settings.log {
-            return Err(Error::stop(
-                format!("the project asks for the log at {bootstrap}, which `up` cannot use yet"),
-                "set `log: embedded` in sluice.yml",
-            ));
-        }
         if let StoreSettings::Postgres(_) = &settings.project.settings.store {
             return Err(Error::stop("the project asks for a PostgreSQL store, which `up` cannot use yet", "set `store: embedded` in sluice.yml"));
         }
         topics::check_names(&settings.project)?;
-        let log_dir = settings.data.join("log");
-        let broker = runtime
-            .block_on(Broker::open(Config::new(log_dir).listen(settings.kafka)))
-            .map_err(|e| kafka::embedded::error("cannot open the log", e))?;
-        topics::create(&broker, &settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
-        let log = Embedded::new(broker.clone(), [predict.clone()]);
-        let mut source = log.source();
+        let named = &settings.project.settings;
+        let log = Log::open(&named.log, &named.name, &settings.data, Some(settings.kafka), Some(predict.clone()), runtime)?;
+        topics::create(&log, &settings.project)?;
+        let mut source = log.source()?;
 
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(settings.data.join("store.db"))?);
-        store_sink::set_floors(&broker, &*store)?;
+        store_sink::set_floors(&log, &*store)?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-        activate(&broker, &mut source, &settings.project)?;
+        activate(&log, &mut *source, &settings.project)?;
 
-        let mut sink = log.sink(topics::SEQUENCE, &topics::OUTPUTS);
+        let mut sink = log.sink(topics::SEQUENCE, &topics::OUTPUTS)?;
         let (mut judge, mut mark) = Judge::open(Setup {
             plan: settings.plan.clone(),
             project: settings.project.clone(),
@@ -98,17 +88,14 @@ impl Instance {
             state_memory: settings.state_memory as usize,
             snapshot_every: settings.snapshot_every,
             metrics: metrics.clone(),
-            archive: versions::read_all(&mut source)?,
-            broker: Some(broker.clone()),
+            archive: versions::read_all(&mut *source)?,
+            log: Some(log.clone()),
         })?;
         let kept = judge.kept();
         let sequence = TopicPartition::new(topics::SEQUENCE, 0);
-        let caught_up = pipeline::resume(&mut source, &mut sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
-        let kafka = runtime.block_on(broker.listen()).map_err(|e| {
-            let hint = format!("another program listens on {}; choose another address with --kafka", settings.kafka);
-            Error::stop(format!("cannot listen on {}", settings.kafka), hint).because(e)
-        })?;
-        let predictor = Predictor::start(broker.clone(), predict.clone())?;
+        let caught_up = pipeline::resume(&mut *source, &mut *sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
+        let kafka = log.listen(runtime)?;
+        let predictor = Predictor::start(&log, &predict)?;
         let handle = Handle::default();
         let (fail, failed) = watch::channel(None);
         let fail = Arc::new(Mutex::new(fail));
@@ -124,23 +111,22 @@ impl Instance {
                 };
                 let options = Options::default();
                 let topics = topics::OUTPUTS.len();
-                pipeline::run(&mut source, &mut sink, &mut SystemClock, &mut judge, &mut mark, discover, deliver, &options, topics, &handle)
+                pipeline::run(&mut *source, &mut *sink, &mut SystemClock, &mut judge, &mut mark, discover, deliver, &options, topics, &handle)
             })?
         };
         let (stop_sink, lag) = (Arc::new(AtomicBool::new(false)), Arc::new(Lag::default()));
         let sink = if settings.store {
-            let (log, broker, store, stop, lag) = (log.clone(), broker.clone(), store.clone(), stop_sink.clone(), lag.clone());
-            Some(spawn("store", fail, move || store_sink::run(&log, &broker, &store, &stop, &lag))?)
+            let (log, store, stop, lag) = (log.clone(), store.clone(), stop_sink.clone(), lag.clone());
+            Some(spawn("store", fail, move || store_sink::run(&log, &store, &stop, &lag))?)
         } else {
             for topic in store_sink::READ {
-                let _ = broker.set_reader_floor(topic, 0, "store", None);
+                log.set_floor(topic, 0, "store", None)?;
             }
             None
         };
         tracing::info!(caught_up, seconds = begun.elapsed().as_secs_f64(), "log and state are open");
         let started = Started { caught_up };
         Ok(Self {
-            broker,
             log,
             kafka,
             predictor,
@@ -178,7 +164,7 @@ impl Instance {
         m.sequence_durable.set(progress.durable.load(Ordering::Relaxed) as i64);
         m.queue("predict").set(self.predictor.in_flight() as i64);
         m.store_lag(topics::DECISIONS, 0, self.lag.decisions.load(Ordering::Relaxed));
-        m.broker.log_bytes.set(self.broker.topics().iter().map(|t| t.bytes as i64).sum());
+        m.broker.log_bytes.set(self.log.bytes() as i64);
         m.state.snapshot_pause_max.set(progress.snapshot_pause_ns.load(Ordering::Relaxed) as f64 / 1e9);
         let stats = self.kept.stats.lock();
         m.state.entities.set(stats.entities as i64);
@@ -202,7 +188,7 @@ impl Instance {
             scored.and(stored)
         });
         let outcome = joined.await.unwrap_or_else(|e| Err(Error::bug("a part panicked while stopping").because(e)));
-        self.broker.shutdown().await;
+        self.log.close().await;
         outcome
     }
 }
@@ -253,7 +239,7 @@ pub fn inputs(source: &mut dyn Source, project: &Project) -> Result<Vec<Input>> 
 }
 
 /// Archives the project version and activates it, unless it is the active one already.
-fn activate(broker: &Broker, source: &mut dyn Source, project: &Project) -> Result<()> {
+fn activate(log: &Log, source: &mut dyn Source, project: &Project) -> Result<()> {
     let past = versions::read_all(source)?;
     let active = past.iter().rev().find_map(|c| match c {
         Control::Activate { digest } => Some(digest),
@@ -262,14 +248,14 @@ fn activate(broker: &Broker, source: &mut dyn Source, project: &Project) -> Resu
     if active == Some(&project.digest) {
         return Ok(());
     }
-    let mut batch = BatchBuilder::new(Compression::None);
-    let now = pipeline::Clock::now(&mut SystemClock) / 1000;
+    let mut records = Vec::new();
     if !past.iter().any(|c| matches!(c, Control::Project { digest, .. } if *digest == project.digest)) {
-        batch.push(now, Some(project.digest.as_bytes()), Some(&Control::archive(project)?.to_json()?));
+        let key = Some(project.digest.to_string().into());
+        records.push(Outgoing { key, value: Control::archive(project)?.to_json()?.into() });
     }
-    batch.push(now, Some(b"activate"), Some(&Control::Activate { digest: project.digest.clone() }.to_json()?));
-    let cannot = |e| kafka::embedded::error("cannot write the project version", e);
-    broker.append(topics::CONTROL, 0, &batch.build().map_err(cannot)?).map_err(cannot)?.durable.wait().map_err(cannot)?;
+    let activation = Control::Activate { digest: project.digest.clone() };
+    records.push(Outgoing { key: Some("activate".into()), value: activation.to_json()?.into() });
+    log.append(topics::CONTROL, pipeline::Clock::now(&mut SystemClock) / 1000, &records)?;
     tracing::info!(digest = %project.digest, "project version activated");
     Ok(())
 }

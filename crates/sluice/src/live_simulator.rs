@@ -1,9 +1,12 @@
 //! The simulator beside a running instance: its world follows the wall clock and its events go into the log as any producer's would.
 
 use crate::instance::Instance;
+use crate::log::Log;
 use broker::{BatchBuilder, Broker, Compression};
+use bytes::Bytes;
 use domain::{Error, Result};
-use pipeline::{Clock, SystemClock};
+use kafka::Sender;
+use pipeline::{Clock, Outgoing, SystemClock};
 use simulator::{SimEvent, World, WorldConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,18 +18,29 @@ use telemetry::Metrics;
 
 const TICK: Duration = Duration::from_millis(20);
 
+/// Where events go: the broker of this process without a socket, or a cluster.
+enum Target {
+    Embedded { broker: Broker, batches: BTreeMap<(&'static str, i32), BatchBuilder> },
+    Cluster(Sender),
+}
+
 /// Starts it; it ends soon after `stopping` is set, and keeps its world in `cursor`.
 pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
     let topics = crate::commands::simulate::topics()?;
+    let mut source = instance.log.source()?;
     for topic in topics.values() {
-        if instance.broker.partitions(topic).is_none() {
+        if source.partitions(topic).is_err() {
             return Err(Error::stop(
                 format!("the simulator writes `{topic}`, which this project does not have"),
                 "run the shipped project, or start without --simulate",
             ));
         }
     }
-    let (broker, metrics, cursor) = (instance.broker.clone(), instance.metrics.clone(), cursor.to_owned());
+    let target = match &instance.log {
+        Log::Embedded { broker, .. } => Target::Embedded { broker: broker.clone(), batches: BTreeMap::new() },
+        Log::Cluster { cluster, .. } => Target::Cluster(cluster.sender()?),
+    };
+    let (metrics, cursor) = (instance.metrics.clone(), cursor.to_owned());
     let now = SystemClock.now();
     let world = match std::fs::read(&cursor) {
         Ok(saved) => {
@@ -40,7 +54,7 @@ pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<Atomic
     std::thread::Builder::new()
         .name("simulate".into())
         .spawn(move || {
-            if let Err(e) = run(world, &broker, &metrics, &topics, &cursor, &stopping) {
+            if let Err(e) = run(world, target, &metrics, &topics, &cursor, &stopping) {
                 tracing::error!(error = %e, "the simulator stopped");
             }
         })
@@ -49,27 +63,21 @@ pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<Atomic
 
 fn run(
     mut world: World,
-    broker: &Broker,
+    mut target: Target,
     metrics: &Metrics,
     topics: &BTreeMap<&'static str, String>,
     cursor: &PathBuf,
     stopping: &AtomicBool,
 ) -> Result<()> {
-    let mut batches: BTreeMap<(&'static str, i32), BatchBuilder> = BTreeMap::new();
     while !stopping.load(Ordering::SeqCst) {
         let now = SystemClock.now();
         for event in world.until(now) {
-            put(&event, broker, topics, &mut batches);
-            metrics.simulated(event.stream, 1);
-        }
-        for ((stream, partition), batch) in &mut batches {
-            if !batch.is_empty() {
-                let cannot = |e| kafka::embedded::error("the simulator cannot write", e);
-                let built = batch.build().map_err(cannot)?;
-                // Waiting for the disk keeps the simulator from running ahead of it.
-                broker.append(&topics[stream], *partition, &built).map_err(cannot)?.durable.wait().map_err(cannot)?;
+            if let Some(topic) = topics.get(event.stream) {
+                target.put(&event, topic)?;
+                metrics.simulated(event.stream, 1);
             }
         }
+        target.flush(topics)?;
         std::thread::sleep(TICK);
     }
     let beside = cursor.with_extension("new");
@@ -78,12 +86,35 @@ fn run(
         .map_err(|e| Error::stop("cannot keep the simulator's world", "free room on the disk").because(e))
 }
 
-fn put(event: &SimEvent, broker: &Broker, topics: &BTreeMap<&'static str, String>, batches: &mut BTreeMap<(&'static str, i32), BatchBuilder>) {
-    let Some(topic) = topics.get(event.stream) else { return };
-    let partitions = broker.partitions(topic).unwrap_or(1).max(1);
-    // Any spread by key will do: only keys, not partitions, mean something.
-    let hash = event.key.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    let partition = (hash % partitions as u64) as i32;
-    let batch = batches.entry((event.stream, partition)).or_insert_with(|| BatchBuilder::new(Compression::None));
-    batch.push(event.event_time.div_euclid(1000), Some(event.key.as_bytes()), Some(&event.json));
+impl Target {
+    fn put(&mut self, event: &SimEvent, topic: &str) -> Result<()> {
+        let timestamp_ms = event.event_time.div_euclid(1000);
+        match self {
+            Self::Embedded { broker, batches } => {
+                let partitions = broker.partitions(topic).unwrap_or(1).max(1);
+                // Any spread by key will do: only keys, not partitions, mean something.
+                let hash = event.key.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+                let partition = (hash % partitions as u64) as i32;
+                let batch = batches.entry((event.stream, partition)).or_insert_with(|| BatchBuilder::new(Compression::None));
+                batch.push(timestamp_ms, Some(event.key.as_bytes()), Some(&event.json));
+                Ok(())
+            }
+            Self::Cluster(sender) => {
+                let key = Some(Bytes::copy_from_slice(event.key.as_bytes()));
+                sender.send(topic, timestamp_ms, &Outgoing { key, value: Bytes::copy_from_slice(&event.json) })
+            }
+        }
+    }
+
+    fn flush(&mut self, topics: &BTreeMap<&'static str, String>) -> Result<()> {
+        if let Self::Embedded { broker, batches } = self {
+            let cannot = |e| kafka::embedded::error("the simulator cannot write", e);
+            for ((stream, partition), batch) in batches.iter_mut().filter(|(_, batch)| !batch.is_empty()) {
+                let built = batch.build().map_err(cannot)?;
+                // Waiting for the disk keeps the simulator from running ahead of it.
+                broker.append(&topics[stream], *partition, &built).map_err(cannot)?.durable.wait().map_err(cannot)?;
+            }
+        }
+        Ok(())
+    }
 }

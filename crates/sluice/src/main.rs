@@ -12,6 +12,7 @@ mod dead_letter;
 mod disk;
 mod instance;
 mod live_simulator;
+mod log;
 mod opened;
 mod platform;
 mod predictor;

@@ -43,7 +43,9 @@ impl Live {
     fn settle(&self, answer: Result<Answer, Refused>) -> Result<Bytes, Refusal> {
         match answer {
             Ok(Answer::Decision(json)) => Ok(json),
-            Ok(Answer::Before(offset)) => self.instance.predictor.decision_at(offset).map_err(|e| Refusal::Unavailable(e.to_string())),
+            Ok(Answer::Before { sequence, ordinal }) => {
+                self.instance.predictor.decision_of(sequence, ordinal).map_err(|e| Refusal::Unavailable(e.to_string()))
+            }
             Ok(Answer::Rejected(wrong)) => match wrong.iter().find(|w| w.code == CONFLICT) {
                 Some(conflict) => Err(Refusal::Conflict(conflict.to_string())),
                 None => Err(Refusal::Invalid(wrong)),
@@ -162,7 +164,7 @@ impl server::Platform for Live {
         let failed = self.instance.failure();
         let part = |name: &str, state: &str, detail: String| PartState { name: name.into(), state: state.into(), detail };
         let parts = vec![
-            part("log", "up", format!("listens on {}", self.instance.kafka)),
+            part("log", "up", format!("at {}", self.instance.kafka)),
             match &failed {
                 Some(reason) => part("scorer", "down", reason.clone()),
                 None => part("scorer", "up", format!("{taken} records taken, {durable} durable")),

@@ -1,9 +1,9 @@
 //! The way from an HTTP call to a decision: transactions are checked, appended to the predict topic in groups, and answered when their
 //! decision is durable. Nothing is appended that cannot be answered in time: the queue is bounded and its wait is estimated.
 
-use broker::{BatchBuilder, Broker, Compression};
+use crate::log::{Appender, Log};
 use bytes::Bytes;
-use domain::{Error, Result};
+use domain::{Error, Result, TopicPartition};
 use parking_lot::Mutex;
 use pipeline::{Clock as _, SystemClock};
 use rustc_hash::FxHashMap;
@@ -24,8 +24,8 @@ const GROUP: usize = 1024;
 pub enum Answer {
     /// The decision, as its topic holds it.
     Decision(Bytes),
-    /// The transaction was decided before: the decision's offset in its topic.
-    Before(i64),
+    /// The transaction was decided before: its sequence number, and how many decisions stand before that one.
+    Before { sequence: u64, ordinal: i64 },
     /// It cannot be taken (it changed between check and scoring, or its id is known with other content).
     Rejected(Vec<domain::Rejection>),
 }
@@ -57,20 +57,21 @@ pub struct Predictor {
     in_flight: Arc<AtomicUsize>,
     /// Nanoseconds from append to answer, smoothed.
     latency_ns: AtomicU64,
-    broker: Broker,
+    log: Log,
 }
 
 impl Predictor {
     /// Starts the appending thread. `topic` exists and is written by nobody else.
-    pub fn start(broker: Broker, topic: String) -> Result<Arc<Self>> {
+    pub fn start(log: &Log, topic: &str) -> Result<Arc<Self>> {
+        let appender = log.appender(topic)?;
         let (queue, pending) = sync_channel(MOST_IN_FLIGHT);
         let waiting: Arc<Mutex<FxHashMap<i64, Waiter>>> = Arc::default();
         let in_flight = Arc::new(AtomicUsize::new(0));
         let predictor =
-            Arc::new(Self { queue, waiting: waiting.clone(), in_flight: in_flight.clone(), latency_ns: AtomicU64::new(0), broker: broker.clone() });
+            Arc::new(Self { queue, waiting: waiting.clone(), in_flight: in_flight.clone(), latency_ns: AtomicU64::new(0), log: log.clone() });
         std::thread::Builder::new()
             .name("predict".into())
-            .spawn(move || append_all(&broker, &topic, &pending, &waiting, &in_flight))
+            .spawn(move || append_all(appender, &pending, &waiting, &in_flight))
             .map_err(|e| Error::stop("could not start the predict thread", "raise the limit on threads").because(e))?;
         Ok(predictor)
     }
@@ -121,28 +122,39 @@ impl Predictor {
         }
     }
 
-    /// Reads a decision given before.
-    pub fn decision_at(&self, offset: i64) -> Result<Bytes> {
-        let missing = || Error::retry(format!("the decision at offset {offset} is not to be had any more"));
-        let read = self
-            .broker
-            .read(crate::topics::DECISIONS, 0, offset, 1, broker::Isolation::ReadCommitted)
-            .map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
-        for batch in &read.batches {
-            let records = batch.records().map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
-            for record in &records {
-                let record = record.map_err(|e| kafka::embedded::error("cannot read the earlier decision", e))?;
-                if record.offset == offset {
-                    return record.value.map(|v| records.share(v)).ok_or_else(missing);
-                }
+    /// Reads a decision given before: the one of this sequence number, at this offset of its topic or (where the log has gaps) behind it.
+    pub fn decision_of(&self, sequence: u64, ordinal: i64) -> Result<Bytes> {
+        let missing = || Error::retry(format!("the decision of sequence {sequence} is not to be had any more"));
+        let at = TopicPartition::new(crate::topics::DECISIONS, 0);
+        let mut source = self.log.source()?;
+        let (start, end) = source.bounds(&at)?;
+        // Decisions stand in the order of their sequence numbers; offsets only run ahead of the count.
+        let (mut low, mut high) = (ordinal.max(start), end);
+        let mut records = Vec::new();
+        let mut middle = low;
+        while low < high {
+            records.clear();
+            source.fetch(&at, middle, 1, &mut records)?;
+            let Some(record) = records.first() else { break };
+            let found: Place = serde_json::from_slice(&record.value).map_err(|e| Error::bug("a decision cannot be read").because(e))?;
+            match found.sequence.cmp(&sequence) {
+                std::cmp::Ordering::Equal => return Ok(record.value.clone()),
+                std::cmp::Ordering::Less => low = record.offset + 1,
+                std::cmp::Ordering::Greater => high = middle,
             }
+            middle = low + (high - low) / 2;
         }
         Err(missing())
     }
 }
 
-fn append_all(broker: &Broker, topic: &str, pending: &Receiver<Pending>, waiting: &Mutex<FxHashMap<i64, Waiter>>, in_flight: &AtomicUsize) {
-    let mut batch = BatchBuilder::new(Compression::None);
+/// What is read of a decision to find it.
+#[derive(serde::Deserialize)]
+struct Place {
+    sequence: u64,
+}
+
+fn append_all(mut appender: Appender, pending: &Receiver<Pending>, waiting: &Mutex<FxHashMap<i64, Waiter>>, in_flight: &AtomicUsize) {
     while let Ok(first) = pending.recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -151,14 +163,14 @@ fn append_all(broker: &Broker, topic: &str, pending: &Receiver<Pending>, waiting
             group.push(more);
         }
         let now = SystemClock.now() / 1000;
-        group.iter().for_each(|p| batch.push(now, Some(&p.key), Some(&p.value)));
+        let records: Vec<(Bytes, Bytes)> = group.iter().map(|p| (p.key.clone(), p.value.clone())).collect();
         // Held over the append, so that no answer can come before its waiter is known.
         let mut waiters = waiting.lock();
-        match batch.build().and_then(|b| broker.append(topic, 0, &b)) {
-            Ok(appended) => {
+        match appender.append(&records, now) {
+            Ok(offsets) => {
                 let since = Instant::now();
-                for (n, p) in group.into_iter().enumerate() {
-                    waiters.insert(appended.base_offset + n as i64, Waiter { reply: p.reply, since });
+                for (p, offset) in group.into_iter().zip(offsets) {
+                    waiters.insert(offset, Waiter { reply: p.reply, since });
                 }
             }
             Err(e) => {

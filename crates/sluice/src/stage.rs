@@ -3,10 +3,10 @@
 
 use crate::dead_letter::DeadLetter;
 use crate::disk::Disk;
+use crate::log::Log;
 use crate::predictor::Answer;
 use crate::versions::{self, Control};
 use crate::{topics, vectors};
-use broker::Broker;
 use bytes::Bytes;
 use domain::{Action, Error, Position, Result, Text, TopicPartition};
 use features::Engine;
@@ -39,7 +39,7 @@ pub struct Setup {
     /// The control topic's records: where archived versions are found.
     pub archive: Vec<Control>,
     /// Whose retention must not pass the snapshots.
-    pub broker: Option<Broker>,
+    pub log: Option<Log>,
 }
 
 /// What waits for a batch to be durable.
@@ -72,12 +72,10 @@ impl Meta {
     }
 
     /// Input topics keep what a start from this snapshot would read.
-    fn set_floors(&self, broker: Option<&Broker>) -> Result<()> {
-        let Some(broker) = broker else { return Ok(()) };
+    fn set_floors(&self, log: Option<&Log>) -> Result<()> {
+        let Some(log) = log else { return Ok(()) };
         for (topic, partition, next) in &self.position {
-            broker
-                .set_reader_floor(topic, *partition, "scorer", Some(*next))
-                .map_err(|e| kafka::embedded::error("cannot set the scorer's floor", e))?;
+            log.set_floor(topic, *partition, "scorer", Some(*next))?;
         }
         Ok(())
     }
@@ -96,7 +94,7 @@ pub struct Judge {
     /// The version that the last control record asked for and that is compiled already.
     ready: (Text, Arc<Plan>),
     memory: usize,
-    broker: Option<Broker>,
+    log: Option<Log>,
     kept: Arc<Kept>,
     snapshot_every: Duration,
     snapshot_at: Instant,
@@ -149,7 +147,7 @@ impl Judge {
             archive,
             ready,
             memory: setup.state_memory,
-            broker: setup.broker,
+            log: setup.log,
             kept: Arc::default(),
             snapshot_every: setup.snapshot_every,
             snapshot_at: Instant::now(),
@@ -164,7 +162,7 @@ impl Judge {
                 if let Some(last) = &last {
                     judge.scorer.engine().restore(last.sequence, &last.engine)?;
                 }
-                meta.set_floors(judge.broker.as_ref())?;
+                meta.set_floors(judge.log.as_ref())?;
                 meta.mark()
             }
             None => Mark::default(),
@@ -278,7 +276,7 @@ impl Judge {
                 Outcome::Absorbed => continue,
                 Outcome::Repeated(known) => {
                     self.metrics.records_repeated.inc();
-                    Answer::Before(known.ordinal as i64)
+                    Answer::Before { sequence: known.sequence, ordinal: known.ordinal as i64 }
                 }
                 Outcome::Rejected(errors) => {
                     for wrong in &errors {
@@ -392,12 +390,12 @@ impl Stage for Judge {
         let Some((meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
         self.written = Some(snapshot.id);
         self.snapshot_at = Instant::now();
-        let (disk, metrics, broker) = (self.disk.clone(), self.metrics.clone(), self.broker.clone());
+        let (disk, metrics, log) = (self.disk.clone(), self.metrics.clone(), self.log.clone());
         Ok(SnapshotStep::Write(Box::new(move || {
             disk.commit(&snapshot, &meta.to_json()?)?;
             metrics.state.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
             // Only now may the inputs forget what the snapshot before would have needed.
-            meta.set_floors(broker.as_ref())
+            meta.set_floors(log.as_ref())
         })))
     }
 

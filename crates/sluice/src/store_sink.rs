@@ -2,11 +2,10 @@
 //! only as far behind as the store is slow.
 
 use crate::dead_letter::DeadLetter;
+use crate::log::Log;
 use crate::topics;
-use broker::Broker;
 use domain::{Decision, Error, Kind, Result, TopicPartition};
-use kafka::Embedded;
-use pipeline::{Record, Source};
+use pipeline::Record;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,18 +30,18 @@ pub struct Lag {
 }
 
 /// Tells the broker how far the store is before clients are served, so that retention cannot pass it.
-pub fn set_floors(broker: &Broker, store: &dyn Store) -> Result<()> {
+pub fn set_floors(log: &Log, store: &dyn Store) -> Result<()> {
     let positions = store.positions()?;
     for topic in READ {
         let next = positions.next(&TopicPartition::new(topic, 0));
-        broker.set_reader_floor(topic, 0, READER, Some(next)).map_err(|e| kafka::embedded::error("cannot set the store's floor", e))?;
+        log.set_floor(topic, 0, READER, Some(next))?;
     }
     Ok(())
 }
 
 /// Runs until `stop` is set and everything that stood in the topics then is stored.
-pub fn run(log: &Embedded, broker: &Broker, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> Result<()> {
-    let mut source = log.source();
+pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> Result<()> {
+    let mut source = log.source()?;
     let mut positions = store.positions()?;
     let partitions = READ.map(|t| TopicPartition::new(t, 0));
     let mut synced = Instant::now();
@@ -89,7 +88,7 @@ pub fn run(log: &Embedded, broker: &Broker, store: &Arc<dyn Store>, stop: &Atomi
         if synced.elapsed() >= SYNC_EVERY {
             synced = Instant::now();
             store.sync()?;
-            set_floors(broker, &**store)?;
+            set_floors(log, &**store)?;
         }
     }
     store.sync()

@@ -1,6 +1,6 @@
 //! The topics that Sluice itself writes, and the creation of all topics of a project.
 
-use broker::{Broker, TopicConfig};
+use crate::log::{Log, Topic};
 use domain::{Error, Result};
 use project::Project;
 
@@ -27,24 +27,19 @@ pub fn predict(judged_topic: &str) -> String {
 }
 
 /// Creates what is missing of a project's topics and of our own.
-pub fn create(broker: &Broker, project: &Project) -> Result<()> {
-    let own = |name: &str| (name.to_owned(), TopicConfig { internal: true, ..TopicConfig::partitions(1) });
-    let mut topics: Vec<(String, TopicConfig)> = OUTPUTS.iter().chain(&[SEQUENCE, CONTROL]).map(|t| own(t)).collect();
-    topics.push((IMPORT_DEAD_LETTERS.to_owned(), TopicConfig::partitions(1)));
+pub fn create(log: &Log, project: &Project) -> Result<()> {
+    let own = |name: &str| Topic { name: name.to_owned(), partitions: 1, retention_ms: None, internal: true };
+    let mut topics: Vec<Topic> = OUTPUTS.iter().chain(&[SEQUENCE, CONTROL]).map(|t| own(t)).collect();
+    topics.push(Topic { internal: false, ..own(IMPORT_DEAD_LETTERS) });
     for spec in &project.streams {
-        let config = TopicConfig {
-            retention_ms: spec.retention.map(|micros| micros / 1000),
-            ..TopicConfig::partitions(spec.stream.partitions)
-        };
+        let retention_ms = spec.retention.map(|micros| micros / 1000);
+        let name = spec.stream.topic.to_string();
         if spec.stream.judged.is_some() {
-            topics.push((predict(&spec.stream.topic), TopicConfig { internal: true, partitions: 1, ..config.clone() }));
+            topics.push(Topic { retention_ms, ..own(&predict(&name)) });
         }
-        topics.push((spec.stream.topic.to_string(), config));
+        topics.push(Topic { name, partitions: spec.stream.partitions, retention_ms, internal: false });
     }
-    for (name, config) in topics {
-        broker.create_topic(&name, config).map_err(|e| kafka::embedded::error(&format!("cannot create topic `{name}`"), e))?;
-    }
-    Ok(())
+    log.create(&topics)
 }
 
 /// # Errors

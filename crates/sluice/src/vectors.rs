@@ -10,6 +10,7 @@
 //! length and UTF-8. A column whose rows are all null has kind 0 and nothing after its two bytes.
 
 use domain::{Decimal, Value};
+use std::cell::RefCell;
 
 const MAGIC: &[u8; 4] = b"SFV1";
 
@@ -26,13 +27,22 @@ pub struct Vectors {
 
 /// Writes `values` (row by row, `columns` each) for the rows with these sequence numbers (ascending).
 pub fn encode(digest: &str, sequences: &[u64], columns: usize, values: &[Value]) -> Vec<u8> {
+    SCRATCH.with_borrow_mut(|scratch| encode_with(scratch, digest, sequences, columns, values))
+}
+
+thread_local! {
+    /// The plain and the packed bytes of the vectors before. Fresh pages for each batch cost more than all the writing.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+fn encode_with((plain, packed): &mut (Vec<u8>, Vec<u8>), digest: &str, sequences: &[u64], columns: usize, values: &[Value]) -> Vec<u8> {
     let rows = sequences.len();
-    let mut plain = Vec::with_capacity(16 + rows * columns * 4);
-    put(&mut plain, rows as u64);
-    put(&mut plain, columns as u64);
+    plain.clear();
+    put(plain, rows as u64);
+    put(plain, columns as u64);
     let mut before = 0;
     for sequence in sequences {
-        put(&mut plain, sequence.wrapping_sub(before));
+        put(plain, sequence.wrapping_sub(before));
         before = *sequence;
     }
     for column in 0..columns {
@@ -48,24 +58,27 @@ pub fn encode(digest: &str, sequences: &[u64], columns: usize, values: &[Value])
             match value {
                 Value::Null => plain[bits + row / 8] |= 1 << (row % 8),
                 Value::Bool(b) => plain.push(u8::from(*b)),
-                Value::Int(i) | Value::Timestamp(i) | Value::Interval(i) => put(&mut plain, zigzag(*i)),
+                Value::Int(i) | Value::Timestamp(i) | Value::Interval(i) => put(plain, zigzag(*i)),
                 Value::Decimal(d) => plain.extend_from_slice(&d.unscaled.to_le_bytes()),
                 Value::Float(f) => plain.extend_from_slice(&f.to_le_bytes()),
                 Value::Text(t) => {
-                    put(&mut plain, t.len() as u64);
+                    put(plain, t.len() as u64);
                     plain.extend_from_slice(t.as_bytes());
                 }
             }
         }
     }
-    let packed = lz4_flex::block::compress_prepend_size(&plain);
-    let mut out = Vec::with_capacity(20 + packed.len());
+    packed.resize(lz4_flex::block::get_maximum_output_size(plain.len()), 0);
+    // The buffer is as large as the worst case asks for.
+    let length = lz4_flex::block::compress_into(plain, packed).unwrap_or_default();
+    let mut out = Vec::with_capacity(24 + length);
     out.extend_from_slice(MAGIC);
     let mut id = [0; 16];
     // A digest is 32 hex digits wherever it comes from a project.
     let _ = hex::decode_to_slice(digest, &mut id);
     out.extend_from_slice(&id);
-    out.extend_from_slice(&packed);
+    out.extend_from_slice(&(plain.len() as u32).to_le_bytes());
+    out.extend_from_slice(&packed[..length]);
     out
 }
 

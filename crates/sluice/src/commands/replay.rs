@@ -3,12 +3,13 @@
 
 use super::{Outcome, Result, print_json};
 use crate::cli::{OutputFormat, Replay};
+use crate::log::Log;
+use crate::opened;
 use crate::stage::{Judge, Setup};
 use crate::versions::{self, Control};
 use crate::{topics, vectors};
-use broker::{Broker, Config};
 use domain::{Error, Text, TopicPartition};
-use kafka::Embedded;
+use project::LogSettings;
 use pipeline::{Mark, Output, Record, Source};
 use scoring::Plan;
 use std::sync::Arc;
@@ -73,18 +74,21 @@ pub fn run(args: &Replay, output: OutputFormat) -> Result {
         .enable_all()
         .build()
         .map_err(|e| Error::stop("cannot start", "raise the limit on threads").because(e))?;
-    let dir = args.data.data.join("log");
-    if !dir.exists() {
-        return Err(Error::stop(format!("there is no log in {}", args.data.data.display()), "name the folder of an instance with --data"));
+    let data = &args.data.data;
+    // The instance's own log, or the cluster that the project names.
+    let settings = match data.join("log").exists() {
+        true => LogSettings::Embedded,
+        false => opened::open(&args.project)?.project.settings.log.clone(),
+    };
+    if settings == LogSettings::Embedded && !data.join("log").exists() {
+        return Err(Error::stop(format!("there is no log in {}", data.display()), "name the folder of an instance with --data"));
     }
-    let broker = runtime
-        .block_on(Broker::open(Config::new(dir)))
+    let log = Log::open(&settings, "replay", data, None, None, runtime.handle())
         .map_err(|e| Error::stop("cannot open the log", "stop the instance first (`sluice down`)").because(e))?;
-    let log = Embedded::new(broker.clone(), []);
-    let mut source = log.source();
-    let archive = versions::read_all(&mut source)?;
-    let outcome = compare(args, output, &mut source, archive);
-    runtime.block_on(broker.shutdown());
+    let mut source = log.source()?;
+    let archive = versions::read_all(&mut *source)?;
+    let outcome = compare(args, output, &mut *source, archive);
+    runtime.block_on(log.close());
     outcome
 }
 
@@ -102,7 +106,7 @@ fn compare(args: &Replay, output: OutputFormat, source: &mut dyn Source, archive
     })?);
     let metrics = Arc::new(telemetry::Metrics::new(env!("CARGO_PKG_VERSION")));
     let (mut judge, mut mark) =
-        Judge::open(Setup { plan, project, state: None, state_memory: usize::MAX, snapshot_every: Duration::MAX, metrics, archive, broker: None })?;
+        Judge::open(Setup { plan, project, state: None, state_memory: usize::MAX, snapshot_every: Duration::MAX, metrics, archive, log: None })?;
     let mut compared = Vec::new();
     for topic in topics::OUTPUTS {
         let (start, end) = source.bounds(&TopicPartition::new(topic, 0))?;

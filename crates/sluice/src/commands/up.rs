@@ -8,7 +8,6 @@ use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::{live_simulator, topics};
 use domain::{Alert, Error, TopicPartition};
-use pipeline::Source;
 use std::io::IsTerminal;
 
 use std::sync::Arc;
@@ -167,7 +166,7 @@ fn announce(
 
 /// Prints alerts as they come, on a terminal.
 fn print_alerts(instance: &Instance, stopping: Arc<AtomicBool>) -> domain::Result<std::thread::JoinHandle<()>> {
-    let mut source = instance.log.source();
+    let mut source = instance.log.source()?;
     let at = TopicPartition::new(topics::ALERTS, 0);
     let (_, mut next) = source.bounds(&at)?;
     std::thread::Builder::new()

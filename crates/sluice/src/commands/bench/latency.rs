@@ -31,14 +31,14 @@ pub fn run(scale: f64) -> Result<Report> {
     let cluster = Cluster::at(&server.kafka);
     let judged = project.judged().map(|s| s.stream.topic.to_string()).unwrap_or_default();
     let rate = RATE * scale.min(1.0);
+    let seconds = SECONDS.min(SECONDS * scale.max(0.1));
     let mut report = Report::new(
         "latency",
         format!(
-            "librdkafka sends {rate:.0} events a second for {SECONDS:.0} s (linger 0, acknowledged by all), a librdkafka consumer reads decisions, one poll a \
+            "librdkafka sends {rate:.0} events a second for {seconds:.0} s (linger 0, acknowledged by all), a librdkafka consumer reads decisions, one poll a \
              message, read committed; from each event's scheduled time; clients and server share the machine"
         ),
     );
-    let seconds = SECONDS.min(SECONDS * scale.max(0.1));
 
     // A sent record creates the topic.
     let sender = cluster.prompt_sender()?;

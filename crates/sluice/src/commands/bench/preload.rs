@@ -1,10 +1,11 @@
 //! Events put into a topic before anything reads it, as a producer would have: LZ4 batches of a thousand, by key over the partitions.
 
 use super::projects::Events;
+use crate::log::Log;
 use crate::topics;
-use broker::{BatchBuilder, Broker, Compression, Config};
+use broker::{BatchBuilder, Compression};
 use domain::{Error, Result};
-use project::Project;
+use project::{LogSettings, Project};
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,8 +23,9 @@ pub struct Preloaded {
 pub fn fill(data: &Path, project: &Project, events: &mut Events, count: u64, runtime: &tokio::runtime::Handle) -> Result<Preloaded> {
     let begun = Instant::now();
     let cannot = |e| kafka::embedded::error("cannot fill the log", e);
-    let broker = runtime.block_on(Broker::open(Config::new(data.join("log")))).map_err(cannot)?;
-    topics::create(&broker, project)?;
+    let log = Log::open(&LogSettings::Embedded, "bench", data, None, None, runtime)?;
+    topics::create(&log, project)?;
+    let broker = log.broker().ok_or_else(|| Error::bug("a bench runs on the embedded log"))?;
     let judged = project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
     let (topic, partitions) = (&*judged.stream.topic, judged.stream.partitions);
     let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new(Compression::Lz4)).collect();
@@ -51,7 +53,7 @@ pub fn fill(data: &Path, project: &Project, events: &mut Events, count: u64, run
     for durable in last {
         durable.wait().map_err(cannot)?;
     }
-    runtime.block_on(broker.shutdown());
+    runtime.block_on(log.close());
     preloaded.seconds = begun.elapsed().as_secs_f64();
     Ok(preloaded)
 }

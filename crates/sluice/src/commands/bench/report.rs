@@ -1,6 +1,6 @@
 //! What a bench found: figures, each beside its baseline and its goal, as one JSON document or as a table.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +146,7 @@ fn grouped(digits: &str) -> String {
 /// The report for a terminal.
 pub fn table(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(ASCII_MARKDOWN);
     table.set_header(["figure", "value", "unit", "goal", "baseline", "its value", "ratio"]);
     for figure in &report.figures {
         let goal = figure.goal.map_or_else(String::new, |goal| {

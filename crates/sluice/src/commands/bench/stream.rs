@@ -76,8 +76,7 @@ pub fn run(scale: f64) -> Result<Report> {
     let pause = progress.snapshot_pause_ns.load(Ordering::Relaxed);
 
     let few = PEER_EVENTS.min(count);
-    instance
-        .broker
+    broker(&instance)?
         .create_topic(PEER_TOPIC, broker::TopicConfig::partitions(4))
         .map_err(|e| kafka::embedded::error("cannot create a topic", e))?;
     let judged = project.judged().map(|s| s.stream.topic.to_string()).unwrap_or_default();
@@ -112,6 +111,10 @@ pub fn run(scale: f64) -> Result<Report> {
 
 /// Decisions that are on disk.
 fn decided(instance: &Instance) -> Result<u64> {
-    let marks = instance.broker.watermarks(topics::DECISIONS, 0).map_err(|e| kafka::embedded::error("cannot read the decisions", e))?;
+    let marks = broker(instance)?.watermarks(topics::DECISIONS, 0).map_err(|e| kafka::embedded::error("cannot read the decisions", e))?;
     Ok(marks.high_watermark as u64)
+}
+
+fn broker(instance: &Instance) -> Result<&broker::Broker> {
+    instance.log.broker().ok_or_else(|| Error::bug("a bench runs on the embedded log"))
 }

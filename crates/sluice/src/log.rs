@@ -1,0 +1,164 @@
+//! The log that an instance stands on: its own broker, or a cluster at an address. Everything else is the same code over this.
+
+use broker::{BatchBuilder, Broker, Compression, Config, TopicConfig};
+use bytes::Bytes;
+use domain::{Error, Result};
+use kafka::{Cluster, Embedded};
+use pipeline::{Outgoing, Sink, Source};
+use project::LogSettings;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a topic is created with.
+pub struct Topic {
+    pub name: String,
+    pub partitions: i32,
+    /// Milliseconds; none keeps everything. A cluster keeps to its own settings.
+    pub retention_ms: Option<i64>,
+    /// Whether only we write it. A cluster's own access rules say so there.
+    pub internal: bool,
+}
+
+/// Clones share one log.
+#[derive(Clone)]
+pub enum Log {
+    Embedded { broker: Broker, log: Embedded },
+    Cluster { cluster: Cluster, transactional_id: String },
+}
+
+/// Appends to one partition, and says where each record stands.
+pub enum Appender {
+    Embedded { broker: Broker, topic: String, batch: BatchBuilder },
+    Cluster(kafka::Appender),
+}
+
+impl Log {
+    /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster. Records of the topic `ahead` may be read before
+    /// they are on disk.
+    pub fn open(settings: &LogSettings, name: &str, dir: &Path, listen: Option<SocketAddr>, ahead: Option<String>, runtime: &tokio::runtime::Handle) -> Result<Self> {
+        match settings {
+            LogSettings::Embedded => {
+                let config = Config { listen, ..Config::new(dir.join("log")) };
+                let broker = runtime.block_on(Broker::open(config)).map_err(|e| kafka::embedded::error("cannot open the log", e))?;
+                Ok(Self::Embedded { log: Embedded::new(broker.clone(), ahead), broker })
+            }
+            LogSettings::Kafka { bootstrap, properties } => {
+                let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone() };
+                cluster.sender()?.check(Duration::from_secs(10))?;
+                // One writer a project: a second instance on the same cluster fences the first.
+                Ok(Self::Cluster { cluster, transactional_id: format!("sluice-{name}") })
+            }
+        }
+    }
+
+    /// The broker of this process, if the log is its own.
+    pub fn broker(&self) -> Option<&Broker> {
+        match self {
+            Self::Embedded { broker, .. } => Some(broker),
+            Self::Cluster { .. } => None,
+        }
+    }
+
+    /// Begins to serve clients; gives the address they should use.
+    pub fn listen(&self, runtime: &tokio::runtime::Handle) -> Result<String> {
+        match self {
+            Self::Embedded { broker, .. } => runtime.block_on(broker.listen()).map(|a| a.to_string()).map_err(|e| {
+                Error::stop("cannot listen for Kafka clients", "another program listens there; choose another address with --kafka").because(e)
+            }),
+            Self::Cluster { cluster, .. } => Ok(cluster.bootstrap.clone()),
+        }
+    }
+
+    pub fn create(&self, topics: &[Topic]) -> Result<()> {
+        match self {
+            Self::Embedded { broker, .. } => topics.iter().try_for_each(|topic| {
+                let config =
+                    TopicConfig { retention_ms: topic.retention_ms, internal: topic.internal, ..TopicConfig::partitions(topic.partitions) };
+                let created = broker.create_topic(&topic.name, config);
+                created.map(drop).map_err(|e| kafka::embedded::error(&format!("cannot create topic `{}`", topic.name), e))
+            }),
+            Self::Cluster { cluster, .. } => {
+                let topics: Vec<_> = topics.iter().map(|t| (t.name.clone(), t.partitions)).collect();
+                cluster.create_topics(&topics)
+            }
+        }
+    }
+
+    pub fn source(&self) -> Result<Box<dyn Source>> {
+        Ok(match self {
+            Self::Embedded { log, .. } => Box::new(log.source()),
+            Self::Cluster { cluster, .. } => Box::new(cluster.source()?),
+        })
+    }
+
+    pub fn sink(&self, sequence: &str, outputs: &[&str]) -> Result<Box<dyn Sink>> {
+        Ok(match self {
+            Self::Embedded { log, .. } => Box::new(log.sink(sequence, outputs)),
+            Self::Cluster { cluster, transactional_id } => Box::new(cluster.sink(transactional_id, sequence, outputs)?),
+        })
+    }
+
+    /// For a topic of one partition.
+    pub fn appender(&self, topic: &str) -> Result<Appender> {
+        Ok(match self {
+            Self::Embedded { broker, .. } => {
+                Appender::Embedded { broker: broker.clone(), topic: topic.to_owned(), batch: BatchBuilder::new(Compression::None) }
+            }
+            Self::Cluster { cluster, .. } => Appender::Cluster(cluster.appender(topic)?),
+        })
+    }
+
+    /// Appends to partition 0 and returns when it is durable.
+    pub fn append(&self, topic: &str, timestamp_ms: i64, records: &[Outgoing]) -> Result<()> {
+        match self {
+            Self::Embedded { broker, .. } => {
+                let cannot = |e| kafka::embedded::error(&format!("cannot write to `{topic}`"), e);
+                let mut batch = BatchBuilder::new(Compression::None);
+                records.iter().for_each(|r| batch.push(timestamp_ms, r.key.as_deref(), Some(&r.value)));
+                broker.append(topic, 0, &batch.build().map_err(cannot)?).map_err(cannot)?.durable.wait().map_err(cannot)
+            }
+            Self::Cluster { cluster, .. } => {
+                let records: Vec<_> = records.iter().map(|r| (r.key.clone().unwrap_or_default(), r.value.clone())).collect();
+                cluster.appender(topic)?.append(&records, timestamp_ms).map(drop)
+            }
+        }
+    }
+
+    /// Nothing from `next` on may be forgotten, as `reader` still needs it. A cluster keeps to its own retention; there a position
+    /// that fell behind is a Stop.
+    pub fn set_floor(&self, topic: &str, partition: i32, reader: &str, next: Option<i64>) -> Result<()> {
+        match self {
+            Self::Embedded { broker, .. } => broker
+                .set_reader_floor(topic, partition, reader, next)
+                .map_err(|e| kafka::embedded::error(&format!("cannot set the floor of `{topic}`"), e)),
+            Self::Cluster { .. } => Ok(()),
+        }
+    }
+
+    /// Bytes on disk, where that is ours to know.
+    pub fn bytes(&self) -> u64 {
+        self.broker().map_or(0, |b| b.topics().iter().map(|t| t.bytes).sum())
+    }
+
+    pub async fn close(&self) {
+        if let Self::Embedded { broker, .. } = self {
+            broker.shutdown().await;
+        }
+    }
+}
+
+impl Appender {
+    /// Appends (key, value) records and tells the offset of each. They may not be on disk yet where only this process can see them.
+    pub fn append(&mut self, records: &[(Bytes, Bytes)], timestamp_ms: i64) -> Result<Vec<i64>> {
+        match self {
+            Self::Embedded { broker, topic, batch } => {
+                records.iter().for_each(|(key, value)| batch.push(timestamp_ms, Some(key), Some(value)));
+                let cannot = |e| kafka::embedded::error(&format!("cannot write to `{topic}`"), e);
+                let appended = broker.append(topic, 0, &batch.build().map_err(cannot)?).map_err(cannot)?;
+                Ok((appended.base_offset..=appended.last_offset).collect())
+            }
+            Self::Cluster(appender) => appender.append(records, timestamp_ms),
+        }
+    }
+}
