@@ -131,7 +131,8 @@ impl Cluster {
         let admin: AdminClient<DefaultClientContext> = self.config().create().map_err(|e| self.error("cannot make an admin client", e))?;
         let new: Vec<NewTopic<'_>> = topics.iter().map(|(name, n)| NewTopic::new(name, *n, TopicReplication::Fixed(-1))).collect();
         let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let outcomes = futures::executor::block_on(admin.create_topics(&new, &options)).map_err(|e| self.error("cannot create topics", e))?;
+        let outcomes =
+            futures::executor::block_on(admin.create_topics(&new, &options)).map_err(|e| self.error("cannot create topics", e))?;
         for outcome in outcomes {
             match outcome {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -152,10 +153,9 @@ impl Cluster {
             Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch) => {
                 Error::stop(what, "another Sluice writes to this cluster with the same id; stop one of them")
             }
-            Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => Error::stop(
-                what,
-                "the topic was replaced, or its retention passed the reader; restore it, or start from an empty state",
-            ),
+            Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
+                Error::stop(what, "the topic was replaced, or its retention passed the reader; restore it, or start from an empty state")
+            }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition) => {
                 Error::stop(what, "create the topic, or correct its name")
             }
@@ -250,9 +250,7 @@ impl ClusterSource {
                 if goes_back || from > buffered.next {
                     buffered.records.clear();
                     buffered.next = from;
-                    self.consumer
-                        .seek_partitions(Self::list(at, Some(from))?, PATIENCE)
-                        .map_err(|e| self.cluster.error(&what, e))?;
+                    self.consumer.seek_partitions(Self::list(at, Some(from))?, PATIENCE).map_err(|e| self.cluster.error(&what, e))?;
                 }
             }
         }

@@ -112,8 +112,7 @@ impl Source for EmbeddedSource {
         let isolation = self.log.isolation(&at.topic);
         let mut next = self.real(at, from);
         loop {
-            let read =
-                self.log.broker.read(&at.topic, at.partition, next, max_bytes, isolation).map_err(|e| error(&what(), e))?;
+            let read = self.log.broker.read(&at.topic, at.partition, next, max_bytes, isolation).map_err(|e| error(&what(), e))?;
             let before = out.len();
             for batch in &read.batches {
                 let records = batch.records().map_err(|e| error(&what(), e))?;
@@ -204,7 +203,13 @@ impl EmbeddedSink {
         })
     }
 
-    fn batches(&self, at: &broker::TopicPartition, timestamp_ms: i64, records: &[Outgoing], into: &mut Vec<(broker::TopicPartition, Batch)>) -> Result<()> {
+    fn batches(
+        &self,
+        at: &broker::TopicPartition,
+        timestamp_ms: i64,
+        records: &[Outgoing],
+        into: &mut Vec<(broker::TopicPartition, Batch)>,
+    ) -> Result<()> {
         let mut builder = BatchBuilder::new(self.compression);
         let bytes: usize = records.iter().map(|r| r.key.as_ref().map_or(0, Bytes::len) + r.value.len() + RECORD_BYTES).sum();
         builder.reserve(bytes.min(BATCH_BYTES + BATCH_BYTES / 4));
@@ -262,7 +267,9 @@ impl Sink for EmbeddedSink {
             .map(|(at, end)| (broker::TopicPartition::new(at.topic.as_str(), at.partition), end))
             .collect();
         let group = self.log.broker.append_group(batches, &after).map_err(|e| match error("cannot write the results", e) {
-            e if e.kind == Kind::Retry => Error::stop(e.to_string(), "free room on the disk of the data folder, then start again; nothing is lost"),
+            e if e.kind == Kind::Retry => {
+                Error::stop(e.to_string(), "free room on the disk of the data folder, then start again; nothing is lost")
+            }
             e => e,
         })?;
         self.ends = ends;

@@ -262,7 +262,19 @@ pub fn run<S: Stage>(
             .spawn_scoped(scope, move || wait_commits(&pending, deliver, progress, durable_ref, failed_ref))
             .map_err(|e| Error::stop("could not start the commit thread", "raise the limit on threads").because(e))?;
         let outcome = take_until_stopped(
-            source, sink, clock, stage, mark, &mut discover, &mut sequencer, &commits, options, topics, handle, &durable, scope,
+            source,
+            sink,
+            clock,
+            stage,
+            mark,
+            &mut discover,
+            &mut sequencer,
+            &commits,
+            options,
+            topics,
+            handle,
+            &durable,
+            scope,
         );
         drop(commits);
         let _ = committer.join();
@@ -356,11 +368,7 @@ fn take_until_stopped<'scope, 'env, S: Stage>(
             let batch = Batch { inputs: sequencer.inputs(), first: entry.first, taken_at: entry.taken_at, mark, records: &records };
             stage.process(&batch, &mut outputs)?
         };
-        let ticket = sink.commit(
-            Outgoing { key: None, value: entry.to_json().into() },
-            outputs,
-            entry.taken_at.div_euclid(1000),
-        )?;
+        let ticket = sink.commit(Outgoing { key: None, value: entry.to_json().into() }, outputs, entry.taken_at.div_euclid(1000))?;
         mark.sequence = entry.next();
         mark.sequence_offset += 1;
         mark.position = sequencer.position();
@@ -428,7 +436,11 @@ fn finish_snapshot<S: Stage>(
                 stage.snapshot_done();
             }
             Ok(Err(e)) => {
-                return Err(Error::stop("the snapshot could not be written", "free room on the disk of the state folder, then start again; nothing is lost").because(e));
+                return Err(Error::stop(
+                    "the snapshot could not be written",
+                    "free room on the disk of the state folder, then start again; nothing is lost",
+                )
+                .because(e));
             }
             Err(_) => return Err(Error::bug("the snapshot thread panicked")),
         }

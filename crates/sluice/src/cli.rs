@@ -6,9 +6,14 @@ use std::path::PathBuf;
 
 /// Judges every payment in milliseconds, with exact history.
 #[derive(Debug, Parser)]
-#[command(name = "sluice", version, max_term_width = 110, after_help = "Start here:
+#[command(
+    name = "sluice",
+    version,
+    max_term_width = 110,
+    after_help = "Start here:
   sluice up --simulate 50          the shipped project, with payments to watch
-  sluice init shop && cd shop      a project of your own; then: sluice check, sluice test, sluice up")]
+  sluice init shop && cd shop      a project of your own; then: sluice check, sluice test, sluice up"
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,

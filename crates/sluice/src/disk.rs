@@ -121,7 +121,9 @@ impl Ids for FolderIds {
         if !self.folder.ids.lock().get(id, now, &mut self.value)? {
             return Ok(None);
         }
-        let damaged = || Error::stop("the memory of transactions is damaged", "remove the state folder: it is a cache, and is filled from the log again");
+        let damaged = || {
+            Error::stop("the memory of transactions is damaged", "remove the state folder: it is a cache, and is filled from the log again")
+        };
         let number = |at: usize| self.value.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes).ok_or_else(damaged);
         let content = self.value.get(..16).and_then(|b| b.try_into().ok()).ok_or_else(damaged)?;
         Ok(Some(Known { content, sequence: number(16)?, ordinal: number(24)?, at: number(32)? as Micros }))

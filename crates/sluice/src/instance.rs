@@ -65,7 +65,10 @@ impl Instance {
     pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
         if let StoreSettings::Postgres(_) = &settings.project.settings.store {
-            return Err(Error::stop("the project asks for a PostgreSQL store, which `up` cannot use yet", "set `store: embedded` in sluice.yml"));
+            return Err(Error::stop(
+                "the project asks for a PostgreSQL store, which `up` cannot use yet",
+                "set `store: embedded` in sluice.yml",
+            ));
         }
         topics::check_names(&settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
@@ -111,7 +114,18 @@ impl Instance {
                 };
                 let options = Options::default();
                 let topics = topics::OUTPUTS.len();
-                pipeline::run(&mut *source, &mut *sink, &mut SystemClock, &mut judge, &mut mark, discover, deliver, &options, topics, &handle)
+                pipeline::run(
+                    &mut *source,
+                    &mut *sink,
+                    &mut SystemClock,
+                    &mut judge,
+                    &mut mark,
+                    discover,
+                    deliver,
+                    &options,
+                    topics,
+                    &handle,
+                )
             })?
         };
         let (stop_sink, lag) = (Arc::new(AtomicBool::new(false)), Arc::new(Lag::default()));
@@ -126,21 +140,7 @@ impl Instance {
         };
         tracing::info!(caught_up, seconds = begun.elapsed().as_secs_f64(), "log and state are open");
         let started = Started { caught_up };
-        Ok(Self {
-            log,
-            kafka,
-            predictor,
-            store,
-            metrics,
-            handle,
-            lag,
-            started,
-            kept,
-            scorer: Some(scorer),
-            sink,
-            stop_sink,
-            failed,
-        })
+        Ok(Self { log, kafka, predictor, store, metrics, handle, lag, started, kept, scorer: Some(scorer), sink, stop_sink, failed })
     }
 
     /// Resolves, with the reason, when a part has ended that should not have.

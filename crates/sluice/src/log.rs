@@ -36,7 +36,14 @@ pub enum Appender {
 impl Log {
     /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster. Records of the topic `ahead` may be read before
     /// they are on disk.
-    pub fn open(settings: &LogSettings, name: &str, dir: &Path, listen: Option<SocketAddr>, ahead: Option<String>, runtime: &tokio::runtime::Handle) -> Result<Self> {
+    pub fn open(
+        settings: &LogSettings,
+        name: &str,
+        dir: &Path,
+        listen: Option<SocketAddr>,
+        ahead: Option<String>,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<Self> {
         match settings {
             LogSettings::Embedded => {
                 let config = Config { listen, ..Config::new(dir.join("log")) };
@@ -64,7 +71,8 @@ impl Log {
     pub fn listen(&self, runtime: &tokio::runtime::Handle) -> Result<String> {
         match self {
             Self::Embedded { broker, .. } => runtime.block_on(broker.listen()).map(|a| a.to_string()).map_err(|e| {
-                Error::stop("cannot listen for Kafka clients", "another program listens there; choose another address with --kafka").because(e)
+                Error::stop("cannot listen for Kafka clients", "another program listens there; choose another address with --kafka")
+                    .because(e)
             }),
             Self::Cluster { cluster, .. } => Ok(cluster.bootstrap.clone()),
         }

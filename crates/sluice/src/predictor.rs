@@ -67,8 +67,13 @@ impl Predictor {
         let (queue, pending) = sync_channel(MOST_IN_FLIGHT);
         let waiting: Arc<Mutex<FxHashMap<i64, Waiter>>> = Arc::default();
         let in_flight = Arc::new(AtomicUsize::new(0));
-        let predictor =
-            Arc::new(Self { queue, waiting: waiting.clone(), in_flight: in_flight.clone(), latency_ns: AtomicU64::new(0), log: log.clone() });
+        let predictor = Arc::new(Self {
+            queue,
+            waiting: waiting.clone(),
+            in_flight: in_flight.clone(),
+            latency_ns: AtomicU64::new(0),
+            log: log.clone(),
+        });
         std::thread::Builder::new()
             .name("predict".into())
             .spawn(move || append_all(appender, &pending, &waiting, &in_flight))
@@ -81,7 +86,11 @@ impl Predictor {
     }
 
     /// Queues transactions and hands back where their answers will come. All are queued or none.
-    pub fn submit(&self, transactions: Vec<(Bytes, Bytes)>, deadline: Duration) -> Result<Vec<oneshot::Receiver<Result<Answer, Refused>>>, Refused> {
+    pub fn submit(
+        &self,
+        transactions: Vec<(Bytes, Bytes)>,
+        deadline: Duration,
+    ) -> Result<Vec<oneshot::Receiver<Result<Answer, Refused>>>, Refused> {
         let count = transactions.len();
         let before = self.in_flight.fetch_add(count, Ordering::AcqRel);
         // By Little's law the wait grows with what is under way; the smoothed latency stands for the present load.

@@ -22,9 +22,8 @@ pub fn project() -> Result<Project, Vec<Diagnostic>> {
 
 /// Writes it into a folder that does not exist or is empty.
 pub fn write(dir: &Path) -> Result<usize> {
-    let cannot = |e: std::io::Error| {
-        Error::stop(format!("cannot write into {}", dir.display()), "choose a folder that you may write to").because(e)
-    };
+    let cannot =
+        |e: std::io::Error| Error::stop(format!("cannot write into {}", dir.display()), "choose a folder that you may write to").because(e);
     if dir.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::stop(format!("{} is not empty", dir.display()), "choose a new folder, or empty this one"));
     }

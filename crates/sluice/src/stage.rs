@@ -375,7 +375,9 @@ impl Stage for Judge {
         }
         if self.taking.is_none() {
             let engine = self.scorer.engine();
-            let due = force || (self.snapshot_at.elapsed() >= self.snapshot_every && engine.sequence() != self.snapshot_sequence) || engine.is_over_budget();
+            let due = force
+                || (self.snapshot_at.elapsed() >= self.snapshot_every && engine.sequence() != self.snapshot_sequence)
+                || engine.is_over_budget();
             if !due || !engine.begin_snapshot() {
                 return Ok(SnapshotStep::NotDue);
             }

@@ -107,8 +107,7 @@ fn apply(store: &dyn Store, partitions: &[TopicPartition], fetched: &[Vec<Record
         let decision = serde_json::from_str(json).map_err(|e| unreadable(topics::DECISIONS, record.offset, &e))?;
         decisions.push((record.offset, decision, json));
     }
-    let decisions: Vec<_> =
-        decisions.iter().map(|(offset, decision, json)| DecisionRecord { offset: *offset, decision, json }).collect();
+    let decisions: Vec<_> = decisions.iter().map(|(offset, decision, json)| DecisionRecord { offset: *offset, decision, json }).collect();
     let mut letters: Vec<Vec<(i64, store::DeadLetter)>> = Vec::new();
     for (at, records) in partitions.iter().zip(fetched).skip(1) {
         letters.push(read_letters(&at.topic, records)?);

@@ -189,9 +189,24 @@ mod tests {
     #[test]
     fn vectors_come_back_as_they_went() {
         let values = vec![
-            Value::Int(-5), Value::Null, Value::Decimal(Decimal::new(-1234, 2)), Value::Float(0.1), Value::text("é"), Value::Null,
-            Value::Null, Value::Bool(true), Value::Decimal(Decimal::new(i128::MAX, 2)), Value::Float(-0.0), Value::text(""), Value::Null,
-            Value::Int(i64::MIN), Value::Null, Value::Null, Value::Null, Value::Null, Value::Null,
+            Value::Int(-5),
+            Value::Null,
+            Value::Decimal(Decimal::new(-1234, 2)),
+            Value::Float(0.1),
+            Value::text("é"),
+            Value::Null,
+            Value::Null,
+            Value::Bool(true),
+            Value::Decimal(Decimal::new(i128::MAX, 2)),
+            Value::Float(-0.0),
+            Value::text(""),
+            Value::Null,
+            Value::Int(i64::MIN),
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
+            Value::Null,
         ];
         let digest = "0123456789abcdef0123456789abcdef";
         let bytes = encode(digest, &[7, 9, 1000], 6, &values);

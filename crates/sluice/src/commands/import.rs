@@ -31,9 +31,8 @@ pub fn run(args: &Import, output: OutputFormat) -> Result {
     let mut reader = Reader::open(&spec, stream)?;
     let cursor = args.cursor.clone().unwrap_or_else(|| cursor_of(&spec));
     let from = match (!args.restart).then(|| std::fs::read_to_string(&cursor).ok()).flatten() {
-        Some(text) => serde_json::from_str(&text).map_err(|e| {
-            Error::stop(format!("{} cannot be read", cursor.display()), "start over with --restart").because(e)
-        })?,
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|e| Error::stop(format!("{} cannot be read", cursor.display()), "start over with --restart").because(e))?,
         None => Place::default(),
     };
     if from.row > 0 {
@@ -100,7 +99,12 @@ pub fn run(args: &Import, output: OutputFormat) -> Result {
             "file": spec.file, "stream": spec.stream, "topic": stream.topic, "skipped": from.row, "sent": sent, "bad": bad, "seconds": seconds,
         }))?,
         OutputFormat::Human => {
-            println!("sent {sent} rows of {} to `{}` in {seconds:.1} s ({:.0} a second)", spec.file, stream.topic, sent as f64 / seconds.max(1e-9));
+            println!(
+                "sent {sent} rows of {} to `{}` in {seconds:.1} s ({:.0} a second)",
+                spec.file,
+                stream.topic,
+                sent as f64 / seconds.max(1e-9)
+            );
             if bad > 0 {
                 println!("{bad} rows could not be taken; they are in the topic `{}` with line and reason", topics::IMPORT_DEAD_LETTERS);
             }
@@ -136,7 +140,8 @@ fn cursor_of(spec: &ImportSpec) -> PathBuf {
 }
 
 fn keep(cursor: &Path, place: Place) -> domain::Result<()> {
-    let cannot = |e: std::io::Error| Error::stop(format!("cannot write {}", cursor.display()), "free room, or choose another --cursor").because(e);
+    let cannot =
+        |e: std::io::Error| Error::stop(format!("cannot write {}", cursor.display()), "free room, or choose another --cursor").because(e);
     if let Some(parent) = cursor.parent() {
         std::fs::create_dir_all(parent).map_err(cannot)?;
     }

@@ -9,8 +9,8 @@ use crate::stage::{Judge, Setup};
 use crate::versions::{self, Control};
 use crate::{topics, vectors};
 use domain::{Error, Text, TopicPartition};
-use project::LogSettings;
 use pipeline::{Mark, Output, Record, Source};
+use project::LogSettings;
 use scoring::Plan;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +60,9 @@ fn readable(topic: &str, record: &[u8]) -> String {
     let text = match vectors::decode(record) {
         Ok(batch) if topic == topics::FEATURES => {
             let rows = batch.sequences.iter().zip(batch.values.chunks(batch.columns.max(1)));
-            let rows: Vec<String> = rows.map(|(sequence, row)| format!("{sequence}: {}", row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))).collect();
+            let rows: Vec<String> = rows
+                .map(|(sequence, row)| format!("{sequence}: {}", row.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+                .collect();
             format!("{} | {}", batch.digest, rows.join(" | "))
         }
         _ => String::from_utf8_lossy(record).into_owned(),
@@ -102,11 +104,22 @@ fn compare(args: &Replay, output: OutputFormat, source: &mut dyn Source, archive
     };
     let project = Arc::new(versions::unpack(first)?);
     let plan = Arc::new(Plan::compile(&project).map_err(|m| {
-        Error::stop(format!("the archived project no longer compiles: {}", m.first().map(ToString::to_string).unwrap_or_default()), "use the release that archived it")
+        Error::stop(
+            format!("the archived project no longer compiles: {}", m.first().map(ToString::to_string).unwrap_or_default()),
+            "use the release that archived it",
+        )
     })?);
     let metrics = Arc::new(telemetry::Metrics::new(env!("CARGO_PKG_VERSION")));
-    let (mut judge, mut mark) =
-        Judge::open(Setup { plan, project, state: None, state_memory: usize::MAX, snapshot_every: Duration::MAX, metrics, archive, log: None })?;
+    let (mut judge, mut mark) = Judge::open(Setup {
+        plan,
+        project,
+        state: None,
+        state_memory: usize::MAX,
+        snapshot_every: Duration::MAX,
+        metrics,
+        archive,
+        log: None,
+    })?;
     let mut compared = Vec::new();
     for topic in topics::OUTPUTS {
         let (start, end) = source.bounds(&TopicPartition::new(topic, 0))?;

@@ -55,7 +55,8 @@ pub fn run(args: &Score) -> Result {
     for (name, path) in &args.events {
         let Some(stream) = plan.streams.iter().position(|s| s.name == *name) else {
             let names: Vec<&str> = plan.streams.iter().map(|s| s.name.as_str()).collect();
-            let near = project::nearest(name, names.iter().copied()).map_or_else(|| format!("known are: {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
+            let near = project::nearest(name, names.iter().copied())
+                .map_or_else(|| format!("known are: {}", names.join(", ")), |n| format!("did you mean `{n}`?"));
             return Err(Error::stop(format!("there is no stream `{name}`"), near));
         };
         let file = std::fs::File::open(path)
@@ -151,7 +152,9 @@ fn judge(
                 let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
                 eprintln!("{}:{line}: {}", readers[*reader].path, wrong.join("; "));
             }
-            Scored::Repeated(known) => eprintln!("{}:{line}: repeats the transaction of sequence {}", readers[*reader].path, known.sequence),
+            Scored::Repeated(known) => {
+                eprintln!("{}:{line}: repeats the transaction of sequence {}", readers[*reader].path, known.sequence)
+            }
             Scored::Absorbed => {}
         }
     }

@@ -103,10 +103,22 @@ fn streams(opened: &Opened, output: OutputFormat) -> domain::Result<()> {
     for spec in &opened.project.streams {
         let s = &spec.stream;
         let mode = if s.mode == StreamMode::Append { "append" } else { "upsert: the latest row per key" };
-        println!("{} (topic {}, {mode}, late by up to {}){}", s.name, s.topic, format_span(s.lateness), if s.judged.is_some() { ", judged" } else { "" });
+        println!(
+            "{} (topic {}, {mode}, late by up to {}){}",
+            s.name,
+            s.topic,
+            format_span(s.lateness),
+            if s.judged.is_some() { ", judged" } else { "" }
+        );
         let mut table = table(&["field", "type", "required", "what it is"]);
         for (slot, f) in s.fields.iter().enumerate() {
-            let part = if slot == s.key { " (key)" } else if slot == s.event_time { " (event time)" } else { "" };
+            let part = if slot == s.key {
+                " (key)"
+            } else if slot == s.event_time {
+                " (event time)"
+            } else {
+                ""
+            };
             table.add_row([format!("{}{part}", f.name).as_str(), &f.kind.name(), if f.required { "yes" } else { "" }, &f.description]);
         }
         println!("{table}\n");

@@ -35,9 +35,9 @@ impl Target {
             }
             "kafka" => {
                 let sender = Cluster::at(&args.kafka).sender()?;
-                sender.check(Duration::from_secs(5)).map_err(|e| {
-                    Error::stop(e.to_string(), "start a broker (`sluice up`), or give its address with --kafka")
-                })?;
+                sender
+                    .check(Duration::from_secs(5))
+                    .map_err(|e| Error::stop(e.to_string(), "start a broker (`sluice up`), or give its address with --kafka"))?;
                 Ok(Self::Kafka(sender, topics()?))
             }
             dir => {

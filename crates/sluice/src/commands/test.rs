@@ -16,7 +16,9 @@ pub fn run(args: &Test, output: OutputFormat) -> Result {
         OutputFormat::Json => {
             let listed: Vec<_> = results
                 .iter()
-                .map(|r| serde_json::json!({"rule": r.rule, "case": r.name, "place": r.place, "passed": r.passed(), "failures": r.failures}))
+                .map(
+                    |r| serde_json::json!({"rule": r.rule, "case": r.name, "place": r.place, "passed": r.passed(), "failures": r.failures}),
+                )
                 .collect();
             print_json(&serde_json::json!({"passed": results.len() - failed, "failed": failed, "cases": listed}))?;
         }

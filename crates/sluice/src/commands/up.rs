@@ -50,7 +50,8 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     let first_password = first_user(&*instance.store)?;
     let token_key = instance.store.secret("token_key", &random_key)?;
     let listener = TcpListener::bind(args.http).await.map_err(|e| {
-        Error::stop(format!("cannot listen on {}", args.http), "another program listens there; choose another address with --http").because(e)
+        Error::stop(format!("cannot listen on {}", args.http), "another program listens there; choose another address with --http")
+            .because(e)
     })?;
     let http = listener.local_addr().map_err(|e| Error::bug("a listener has no address").because(e))?;
     let mut config = server::Config::new(env!("CARGO_PKG_VERSION"), token_key);
@@ -211,4 +212,3 @@ fn alert_line(alert: &Alert) -> String {
         alert.alert_message
     )
 }
-

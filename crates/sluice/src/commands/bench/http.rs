@@ -61,7 +61,8 @@ impl Client {
                 whole = head + content_length(&self.buffer[..head]).ok_or_else(strange)?;
             }
         }
-        let status = std::str::from_utf8(self.buffer.get(9..12).unwrap_or_default()).ok().and_then(|s| s.parse().ok()).ok_or_else(strange)?;
+        let status =
+            std::str::from_utf8(self.buffer.get(9..12).unwrap_or_default()).ok().and_then(|s| s.parse().ok()).ok_or_else(strange)?;
         Ok((status, &self.buffer[head..whole]))
     }
 }
@@ -89,7 +90,9 @@ mod tests {
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut asked = vec![0; 1024];
-            for pieces in [["HTTP/1.1 200 OK\r\nContent-", "Length: 5\r\n\r\nhel", "lo"], ["HTTP/1.1 429 Slow\r\n", "content-length: 0\r\n", "\r\n"]] {
+            for pieces in
+                [["HTTP/1.1 200 OK\r\nContent-", "Length: 5\r\n\r\nhel", "lo"], ["HTTP/1.1 429 Slow\r\n", "content-length: 0\r\n", "\r\n"]]
+            {
                 let n = stream.read(&mut asked).unwrap();
                 assert!(asked[..n].starts_with(b"POST /x HTTP/1.1\r\n"));
                 for piece in pieces {

@@ -51,9 +51,7 @@ fn base(name: &str) -> Vec<(String, String)> {
 }
 
 fn rule(name: &str, when: &str) -> (String, String) {
-    let text = format!(
-        "description: generated\nwhen: {when}\naction: review\nseverity: low\nmessage: \"{name} at {{amount}}\"\n"
-    );
+    let text = format!("description: generated\nwhen: {when}\naction: review\nseverity: low\nmessage: \"{name} at {{amount}}\"\n");
     (format!("rules/{name}.yml"), text)
 }
 

@@ -202,7 +202,13 @@ mod tests {
     #[test]
     fn a_table_shows_figure_goal_and_every_baseline() {
         let mut report = Report::new("scoring", "a test");
-        report.push(Figure::new("speed", 200.0, "/s").at_least(100.0).against("naive", Some(50.0)).against("none", None).against("dicts", Some(100.0)));
+        report.push(
+            Figure::new("speed", 200.0, "/s")
+                .at_least(100.0)
+                .against("naive", Some(50.0))
+                .against("none", None)
+                .against("dicts", Some(100.0)),
+        );
         let shown = table(&report);
         for part in ["speed", "≥ 100 met", "naive", "4.00 x", "dicts", "2.00 x"] {
             assert!(shown.contains(part), "`{part}` is missing in\n{shown}");

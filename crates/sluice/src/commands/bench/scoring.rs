@@ -77,7 +77,8 @@ pub fn run(scale: f64) -> Result<Report> {
     figure = figure.against(format!("naive reference, features alone, first {} events", FEW.min(count)), Some(naive));
     figure = figure.against("Python with dicts, 20 of the windows, nothing else", dicts.as_ref().ok().map(|d| d.events_per_second));
     report.push(figure);
-    report.push(Figure::new("time for one", seconds * 1e6 / timed as f64, "µs").at_most(10.0).against("naive reference", Some(1e6 / naive)));
+    report
+        .push(Figure::new("time for one", seconds * 1e6 / timed as f64, "µs").at_most(10.0).against("naive reference", Some(1e6 / naive)));
     // One part alone over the same records, with nothing carried over: where the time goes.
     let begun = Instant::now();
     let mut row = Vec::new();
@@ -95,10 +96,10 @@ pub fn run(scale: f64) -> Result<Report> {
     report.push(Figure::new("state of an entity", stats.bytes as f64 / stats.entities.max(1) as f64, "bytes"));
     report.push(Figure::new("bytes out for one", judge.bytes as f64 / timed as f64, "bytes"));
     if let Some(cpu) = cpu {
-        report.push(Figure::new("processor time for a million", cpu * 1e6 / timed as f64, "s").against(
-            "Python with dicts",
-            dicts.as_ref().ok().map(|d| d.cpu_seconds * 1e6 / timed.min(100_000) as f64),
-        ));
+        report.push(
+            Figure::new("processor time for a million", cpu * 1e6 / timed as f64, "s")
+                .against("Python with dicts", dicts.as_ref().ok().map(|d| d.cpu_seconds * 1e6 / timed.min(100_000) as f64)),
+        );
     }
     dicts.err().into_iter().for_each(|note| report.note(note));
     Ok(report)

@@ -13,8 +13,9 @@ impl Scratch {
     pub fn new(name: &str) -> Result<Self> {
         let dir = std::env::temp_dir().join(format!("sluice-bench-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir)
-            .map_err(|e| Error::stop(format!("cannot create {}", dir.display()), "set TMPDIR to a folder on the disk to be measured").because(e))?;
+        std::fs::create_dir_all(&dir).map_err(|e| {
+            Error::stop(format!("cannot create {}", dir.display()), "set TMPDIR to a folder on the disk to be measured").because(e)
+        })?;
         Ok(Self(dir))
     }
 

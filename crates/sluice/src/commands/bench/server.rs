@@ -35,7 +35,9 @@ pub struct Server {
 impl Server {
     /// Starts it on `project` (the shipped one without) and waits until it is ready. `log` gets what it says.
     pub fn start(project: Option<&Path>, data: &Path, store: bool) -> Result<Self> {
-        let cannot = |e: std::io::Error| Error::stop("cannot start a server of its own to measure", "run the bench from an installed binary").because(e);
+        let cannot = |e: std::io::Error| {
+            Error::stop("cannot start a server of its own to measure", "run the bench from an installed binary").because(e)
+        };
         let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).map_err(cannot)?;
         let begun = Instant::now();
         let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
@@ -60,14 +62,16 @@ impl Server {
         let mut stdout = BufReader::new(stdout);
         let read = stdout.read_line(&mut line);
         let ready_after = begun.elapsed();
-        let ready: Result<Ready, String> = read.map_err(|e| e.to_string()).and_then(|_| serde_json::from_str(&line).map_err(|e| e.to_string()));
+        let ready: Result<Ready, String> =
+            read.map_err(|e| e.to_string()).and_then(|_| serde_json::from_str(&line).map_err(|e| e.to_string()));
         match ready {
             Ok(Ready { http, kafka, caught_up }) => Ok(Self { child, _stdout: stdout, http, kafka, ready_after, caught_up }),
             Err(e) => {
                 let _ = child.kill();
                 let _ = child.wait();
                 let said = std::fs::read_to_string(data.with_extension("log")).unwrap_or_default();
-                Err(Error::stop("the server to be measured did not start", said.lines().last().unwrap_or("it said nothing").to_owned()).because(e))
+                Err(Error::stop("the server to be measured did not start", said.lines().last().unwrap_or("it said nothing").to_owned())
+                    .because(e))
             }
         }
     }

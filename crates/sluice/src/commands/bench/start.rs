@@ -32,7 +32,9 @@ pub fn run(scale: f64) -> Result<Report> {
     let entities = scaled(ENTITIES, scale);
     let mut report = Report::new(
         "start",
-        format!("`sluice up` as a process of its own, from its start to its line that says ready; then {entities} accounts of state, and kill -9"),
+        format!(
+            "`sluice up` as a process of its own, from its start to its line that says ready; then {entities} accounts of state, and kill -9"
+        ),
     );
     fresh(&scratch, &mut report)?;
     restart(&scratch, entities, scale, &mut report)?;
@@ -85,7 +87,8 @@ fn restart(scratch: &Scratch, entities: u64, scale: f64, report: &mut Report) ->
     let (ready, caught_up) = (server.ready_after.as_secs_f64(), server.caught_up);
     server.kill();
     let state = data.join("state");
-    std::fs::remove_dir_all(&state).map_err(|e| Error::stop(format!("cannot remove {}", state.display()), "check its rights").because(e))?;
+    std::fs::remove_dir_all(&state)
+        .map_err(|e| Error::stop(format!("cannot remove {}", state.display()), "check its rights").because(e))?;
     let server = Server::start(Some(&folder), &data, false)?;
     let (rebuilt, replayed) = (server.ready_after.as_secs_f64(), server.caught_up);
     server.kill();

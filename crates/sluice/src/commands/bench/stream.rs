@@ -98,7 +98,8 @@ pub fn run(scale: f64) -> Result<Report> {
         );
         report.push(Figure::new("cores used", cpu / seconds, "cores"));
         report.push(
-            Figure::new("most memory, broker and state included", after.peak_memory_mb, "MB").against("Python alone", peer.map(|p| p.peak_memory_mb)),
+            Figure::new("most memory, broker and state included", after.peak_memory_mb, "MB")
+                .against("Python alone", peer.map(|p| p.peak_memory_mb)),
         );
     }
     report.push(Figure::new("records in a batch", count as f64 / batches.max(1) as f64, "records"));

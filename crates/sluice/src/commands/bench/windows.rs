@@ -102,7 +102,7 @@ fn engine(plan: &Plan, count: usize, late: u64) -> Result<(f64, u64)> {
         spent += begun.elapsed().as_secs_f64();
         done += rows.len();
     }
-    Ok((spent * 1e9 / count as f64, engine.stats().bytes as u64))
+    Ok((spent * 1e9 / count as f64, engine.stats().bytes))
 }
 
 /// Nanoseconds an event of the naive reference.
