@@ -18,20 +18,48 @@ pub type IdHash = [u8; 16];
 /// The most bytes that are kept for an id.
 pub const MAX_ID_VALUE: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    expires: Micros,
-    len: u8,
-    bytes: [u8; MAX_ID_VALUE],
+/// Bytes of one slab: a growing batch takes one more, and never copies what it holds.
+const SLAB: usize = 1 << 16;
+
+/// Ids and what is kept for them. Entries stand in slabs, so that the table holds no more than hashes and places and is quick to grow.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Slab times [`SLAB`] and the offset in it.
+    places: FxHashMap<IdHash, u64>,
+    /// Each entry: length of the rest (1 byte), expiry (8 bytes little endian), value.
+    slabs: Vec<Vec<u8>>,
 }
 
-impl Kept {
-    fn value(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+impl Batch {
+    /// Expiry and value, as the disk has them.
+    fn get(&self, id: &IdHash) -> Option<&[u8]> {
+        self.places.get(id).and_then(|place| self.at(*place))
+    }
+
+    fn at(&self, place: u64) -> Option<&[u8]> {
+        let entry = self.slabs.get(place as usize / SLAB)?.get(place as usize % SLAB..)?;
+        let (length, rest) = entry.split_first()?;
+        rest.get(..usize::from(*length))
+    }
+
+    /// `value` has at most [`MAX_ID_VALUE`] bytes.
+    fn insert(&mut self, id: IdHash, expires: Micros, value: &[u8]) {
+        let length = 8 + value.len();
+        if self.slabs.last().is_none_or(|slab| slab.len() + 1 + length > SLAB) {
+            self.slabs.push(Vec::with_capacity(SLAB));
+        }
+        let last = self.slabs.len() - 1;
+        let slab = &mut self.slabs[last];
+        self.places.insert(id, (last * SLAB + slab.len()) as u64);
+        slab.push(length as u8);
+        slab.extend_from_slice(&expires.to_le_bytes());
+        slab.extend_from_slice(value);
+    }
+
+    fn bytes(&self) -> usize {
+        self.places.capacity() * (size_of::<(IdHash, u64)>() + 1) + self.slabs.len() * SLAB
     }
 }
-
-type Batch = FxHashMap<IdHash, Kept>;
 
 /// What was put since the batch before, for one commit.
 #[derive(Clone, Debug)]
@@ -43,20 +71,15 @@ pub struct IdBatch {
 impl IdBatch {
     /// (key, value) of each record.
     pub(crate) fn records(&self) -> impl Iterator<Item = (IdHash, Vec<u8>)> {
-        self.entries.iter().map(|(id, kept)| {
-            let mut value = Vec::with_capacity(8 + usize::from(kept.len));
-            value.extend_from_slice(&kept.expires.to_le_bytes());
-            value.extend_from_slice(kept.value());
-            (*id, value)
-        })
+        self.entries.places.iter().filter_map(|(id, place)| Some((*id, self.entries.at(*place)?.to_vec())))
     }
 
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.places.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.places.is_empty()
     }
 }
 
@@ -83,7 +106,7 @@ pub struct Ids {
 
 impl std::fmt::Debug for Ids {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ids").field("fresh", &self.fresh.len()).finish_non_exhaustive()
+        f.debug_struct("Ids").field("fresh", &self.fresh.places.len()).finish_non_exhaustive()
     }
 }
 
@@ -108,11 +131,7 @@ impl Ids {
     pub fn get(&mut self, id: &IdHash, now: Micros, out: &mut Vec<u8>) -> Result<bool> {
         let in_memory = self.fresh.get(id).or_else(|| self.flying.iter().rev().find_map(|b| b.entries.get(id)));
         if let Some(kept) = in_memory {
-            let counts = kept.expires >= now;
-            if counts {
-                out.extend_from_slice(kept.value());
-            }
-            return Ok(counts);
+            return Ok(append_if_counts(kept, now, out));
         }
         self.take_filter()?;
         if let Filter::Ready(bloom) = &self.filter
@@ -121,11 +140,7 @@ impl Ids {
             return Ok(false);
         }
         let Some(value) = self.keyspace.get(id).map_err(wrong)? else { return Ok(false) };
-        let counts = features::expires(&value).is_some_and(|expires| expires >= now);
-        if counts {
-            out.extend_from_slice(&value[8..]);
-        }
-        Ok(counts)
+        Ok(append_if_counts(&value, now, out))
     }
 
     /// Keeps a value (up to [`MAX_ID_VALUE`] bytes) for an id until `expires`, event time.
@@ -133,12 +148,10 @@ impl Ids {
     /// # Errors
     /// A bug if the value is longer.
     pub fn put(&mut self, id: IdHash, expires: Micros, value: &[u8]) -> Result<()> {
-        let mut bytes = [0; MAX_ID_VALUE];
-        bytes
-            .get_mut(..value.len())
-            .ok_or_else(|| Error::bug(format!("an id's value has {} bytes, more than {MAX_ID_VALUE}", value.len())))?
-            .copy_from_slice(value);
-        self.fresh.insert(id, Kept { expires, len: value.len() as u8, bytes });
+        if value.len() > MAX_ID_VALUE {
+            return Err(Error::bug(format!("an id's value has {} bytes, more than {MAX_ID_VALUE}", value.len())));
+        }
+        self.fresh.insert(id, expires, value);
         match &mut self.filter {
             Filter::Ready(bloom) => bloom.insert(&id, expires),
             Filter::Filling { meanwhile, .. } => meanwhile.push((id, expires)),
@@ -164,12 +177,12 @@ impl Ids {
 
     /// Bytes of ids and filter in memory, about.
     pub fn bytes(&self) -> usize {
-        let entries = self.fresh.capacity() + self.flying.iter().map(|b| b.entries.capacity()).sum::<usize>();
+        let entries = self.fresh.bytes() + self.flying.iter().map(|b| b.entries.bytes()).sum::<usize>();
         let filter = match &self.filter {
             Filter::Ready(bloom) => bloom.bytes(),
             Filter::Filling { meanwhile, .. } => meanwhile.capacity() * size_of::<(IdHash, Micros)>(),
         };
-        entries * size_of::<(IdHash, Kept)>() + filter
+        entries + filter
     }
 
     /// Takes the filter over once it is filled.
@@ -198,6 +211,15 @@ impl Drop for Ids {
             }
         }
     }
+}
+
+/// Appends the value behind an expiry unless that is past, and says whether it did.
+fn append_if_counts(kept: &[u8], now: Micros, out: &mut Vec<u8>) -> bool {
+    let counts = features::expires(kept).is_some_and(|expires| expires >= now);
+    if counts {
+        out.extend_from_slice(&kept[8..]);
+    }
+    counts
 }
 
 /// Reads all ids once. A stopped one is never used.
