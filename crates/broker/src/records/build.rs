@@ -51,6 +51,11 @@ impl BatchBuilder {
         self
     }
 
+    /// Makes room for about so many bytes of records, where their number is known.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.buffer.reserve(HEADER_BYTES + bytes);
+    }
+
     /// Adds a record. `timestamp` is in milliseconds since 1970 UTC.
     pub fn push(&mut self, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) {
         self.push_with_headers(timestamp, key, value, &[]);
