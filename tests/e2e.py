@@ -323,7 +323,11 @@ def stop_and_start(report, instance):
     again = client.predict(content)
     report.equal("a payment repeated after the restart gets the decision it had", (again.status, again.body), (200, answered))
     report.check("a restart loses no decision", before.keys() <= decisions(instance).keys())
-    instance.stop()
+    down = instance.run("down", "--data", instance.data, seconds=60)
+    report.equal("`sluice down` stops it", (down.returncode, instance.process.wait(10)), (0, 0))
+    instance.process = None
+    down = instance.run("down", "--data", instance.data, seconds=60)
+    report.check("where nothing runs, it says so", down.returncode == 0 and "nothing runs" in down.stdout, down.stdout + down.stderr)
     replay = instance.run("replay", "--data", instance.data, "--output", "json")
     if report.check("replay runs", replay.returncode == 0, replay.stdout[-500:] + replay.stderr[-1000:]):
         report.equal("replay finds no difference", json.loads(replay.stdout.strip().splitlines()[-1])["differences"], 0)

@@ -25,7 +25,7 @@ pub fn run(args: &DataDir) -> Result {
         return Err(Error::stop(format!("could not signal process {pid}"), "stop it as the user who started it"));
     }
     let until = Instant::now() + Duration::from_secs(30);
-    while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+    while runs(pid) {
         if Instant::now() > until {
             return Err(Error::retry(format!("process {pid} is still stopping after 30 seconds")));
         }
@@ -33,4 +33,11 @@ pub fn run(args: &DataDir) -> Result {
     }
     println!("stopped process {pid}");
     Ok(Outcome::Fine)
+}
+
+/// Whether a process still runs. One that has ended and that nobody has waited for yet runs no more.
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name stands in parentheses and may hold any of them; the state follows the last one.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
