@@ -6,7 +6,7 @@ use kafka::cluster::{ClusterSink, ClusterSource};
 use kafka::embedded::{EmbeddedSink, EmbeddedSource};
 use kafka::{Cluster, Embedded};
 use pipeline::suite::{self, Harness};
-use pipeline::{Outgoing, Sink, Source, Ticket};
+use pipeline::{Outgoing, Output, Sink, Source, Ticket};
 use std::time::Duration;
 
 struct InProcess {
@@ -54,6 +54,46 @@ impl Harness for InProcess {
 #[test]
 fn the_embedded_log_passes_the_shared_suite() {
     suite::all(InProcess::new);
+}
+
+#[test]
+fn large_and_small_commits_keep_their_order() {
+    let mut h = InProcess::new();
+    let mut sink = h.sink();
+    sink.recover().unwrap();
+    let mut tickets = Vec::new();
+    let mut written = 0;
+    // However they are written, none may overtake another.
+    for (n, count) in [1, 3000, 1, 2, 5000, 129, 128, 1, 4000, 1].into_iter().enumerate() {
+        let records = (written..written + count).map(|i| Outgoing { key: None, value: format!("{i}").into() }).collect();
+        written += count;
+        let entry = Outgoing { key: None, value: format!("entry {n}").into() };
+        tickets.push(sink.commit(entry, vec![Output { topic: 0, records }], 7).unwrap());
+    }
+    tickets.into_iter().for_each(|t| t.wait().unwrap());
+    drop(sink);
+    let mut source = h.source();
+    let mut all = |topic: &str| {
+        let (at, mut out) = (TopicPartition::new(topic, 0), Vec::new());
+        let (mut from, end) = source.bounds(&at).unwrap();
+        while from < end {
+            source.fetch(&at, from, 1 << 20, &mut out).unwrap();
+            from = out.last().unwrap().offset + 1;
+        }
+        out
+    };
+    let values: Vec<String> = all("out-a").iter().map(|r| String::from_utf8(r.value.to_vec()).unwrap()).collect();
+    assert_eq!(values, (0..written).map(|i| i.to_string()).collect::<Vec<_>>());
+    // Each entry says where its output ended.
+    let ends: Vec<Vec<i64>> = all("seq").iter().map(|r| serde_json::from_slice(r.key.as_deref().unwrap()).unwrap()).collect();
+    let sums = [1, 3001, 3002, 3004, 8004, 8133, 8261, 8262, 12262, 12263];
+    assert_eq!(ends, sums.map(|end| vec![end, 0]).to_vec());
+    // A sink made anew goes on behind them.
+    let mut again = h.sink();
+    again.recover().unwrap();
+    let more = Output { topic: 0, records: vec![Outgoing { key: None, value: "more".into() }] };
+    again.commit(Outgoing { key: None, value: "entry".into() }, vec![more], 7).unwrap().wait().unwrap();
+    assert_eq!(h.source().bounds(&TopicPartition::new("out-a", 0)).unwrap(), (0, 12264));
 }
 
 /// The client against the embedded broker, over a socket.
