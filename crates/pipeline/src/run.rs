@@ -35,7 +35,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_records: 4096, fetch_bytes: 1 << 20, ahead: 8, refresh: Duration::from_secs(5) }
+        Self { batch_records: 1024, fetch_bytes: 1 << 20, ahead: 32, refresh: Duration::from_secs(5) }
     }
 }
 
