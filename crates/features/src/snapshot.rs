@@ -27,22 +27,50 @@ pub struct Snapshot {
     /// once this snapshot is durable. `None` while there was no judged event.
     pub greatest: Option<Micros>,
     pub floor: Option<Micros>,
-    pub(crate) bytes: Vec<u8>,
-    /// (end of key, end of value) in `bytes`; each starts where the one before ends.
-    pub(crate) puts: Vec<(usize, usize)>,
+    pub(crate) slabs: Vec<Slab>,
     pub(crate) gone: Vec<u8>,
     /// Ends of keys in `gone`.
     pub(crate) deletes: Vec<usize>,
 }
 
+/// Some of the records of a snapshot. Of bounded size, so that none ever has to be moved to a larger place, which would be a pause that
+/// grows with the state.
+#[derive(Debug, Default)]
+pub(crate) struct Slab {
+    pub(crate) bytes: Vec<u8>,
+    /// (end of key, end of value) in `bytes`; each starts where the one before ends.
+    pub(crate) puts: Vec<(usize, usize)>,
+}
+
+/// A slab takes records until it holds this many bytes.
+const SLAB: usize = 256 << 10;
+
+impl Slab {
+    /// A record stands at the end of `bytes`, its key up to `key_end`.
+    pub(crate) fn put(&mut self, key_end: usize) {
+        self.puts.push((key_end, self.bytes.len()));
+    }
+}
+
 impl Snapshot {
+    /// Where the next record goes.
+    pub(crate) fn slab(&mut self) -> &mut Slab {
+        if self.slabs.last().is_none_or(|slab| slab.bytes.len() >= SLAB) {
+            self.slabs.push(Slab { bytes: Vec::with_capacity(SLAB + SLAB / 8), puts: Vec::new() });
+        }
+        let last = self.slabs.len() - 1;
+        &mut self.slabs[last]
+    }
+
     /// (key, value) of each record to put; see [`record_key`].
     pub fn puts(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut start = 0;
-        self.puts.iter().map(move |&(key, value)| {
-            let record = (&self.bytes[start..key], &self.bytes[key..value]);
-            start = value;
-            record
+        self.slabs.iter().flat_map(|slab| {
+            let mut start = 0;
+            slab.puts.iter().map(move |&(key, value)| {
+                let record = (&slab.bytes[start..key], &slab.bytes[key..value]);
+                start = value;
+                record
+            })
         })
     }
 
@@ -58,11 +86,11 @@ impl Snapshot {
 
     /// Bytes of keys and values to put.
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        self.slabs.iter().map(|slab| slab.bytes.len()).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.deletes.is_empty()
+        self.slabs.is_empty() && self.deletes.is_empty()
     }
 }
 

@@ -21,8 +21,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 
-/// Entities encoded between two batches while a snapshot is taken: some hundred microseconds.
-const SNAPSHOT_STEP: usize = 512;
+/// Between two batches a snapshot is taken this many entities at a time, until it has cost this long.
+const SNAPSHOT_STEP: usize = 16;
+const SNAPSHOT_PAUSE: Duration = Duration::from_micros(400);
 
 /// What a judge is made of.
 pub struct Setup {
@@ -387,7 +388,17 @@ impl Stage for Judge {
             self.taking = Some((self.place(mark), Instant::now()));
         }
         let engine = self.scorer.engine();
-        let snapshot = if force { Some(engine.snapshot()) } else { engine.step_snapshot(SNAPSHOT_STEP) };
+        let step_begun = Instant::now();
+        let snapshot = if force {
+            Some(engine.snapshot())
+        } else {
+            loop {
+                let taken = engine.step_snapshot(SNAPSHOT_STEP);
+                if taken.is_some() || step_begun.elapsed() >= SNAPSHOT_PAUSE {
+                    break taken;
+                }
+            }
+        };
         let Some(snapshot) = snapshot else { return Ok(SnapshotStep::Goes) };
         let Some((meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
         self.written = Some(snapshot.id);

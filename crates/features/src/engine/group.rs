@@ -329,12 +329,11 @@ fn encode(group: &Group, layout: &Layout, entity: &mut Entity, snapshot: &mut Sn
     entity.encoded_in = snapshot.id;
     let stays = group.folds || group.kept_rows > 0;
     let expires = |last: i64| if stays { i64::MAX } else { last.saturating_add(group.reach).min(i64::MAX - 1) };
-    let end = |snapshot: &mut Snapshot, key_end: usize| snapshot.puts.push((key_end, snapshot.bytes.len()));
-
-    record_key(group.digest, &entity.key, 0, &mut snapshot.bytes);
-    let key_end = snapshot.bytes.len();
-    codec::encode_header(layout, entity, expires(entity.log.last_time()), &mut snapshot.bytes);
-    end(snapshot, key_end);
+    let slab = snapshot.slab();
+    record_key(group.digest, &entity.key, 0, &mut slab.bytes);
+    let key_end = slab.bytes.len();
+    codec::encode_header(layout, entity, expires(entity.log.last_time()), &mut slab.bytes);
+    slab.put(key_end);
     let whole = entity.log.chunks.len() == 1;
     entity.header = if whole { Header::Whole } else { Header::Apart };
     for chunk in entity.log.chunks.iter_mut() {
@@ -345,10 +344,11 @@ fn encode(group: &Group, layout: &Layout, entity: &mut Entity, snapshot: &mut Sn
             }
             chunk.stored = false;
         } else if chunk.dirty || !chunk.stored {
-            record_key(group.digest, &entity.key, chunk.rank, &mut snapshot.bytes);
-            let key_end = snapshot.bytes.len();
-            codec::encode_chunk(layout, chunk, expires(chunk.last), &mut snapshot.bytes);
-            end(snapshot, key_end);
+            let slab = snapshot.slab();
+            record_key(group.digest, &entity.key, chunk.rank, &mut slab.bytes);
+            let key_end = slab.bytes.len();
+            codec::encode_chunk(layout, chunk, expires(chunk.last), &mut slab.bytes);
+            slab.put(key_end);
             chunk.stored = true;
         }
         chunk.dirty = false;
