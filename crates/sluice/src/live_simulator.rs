@@ -42,14 +42,13 @@ pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<Atomic
     };
     let (metrics, cursor) = (instance.metrics.clone(), cursor.to_owned());
     let now = SystemClock.now();
-    let world = match std::fs::read(&cursor) {
-        Ok(saved) => {
-            let mut world = World::restore(&saved)?;
-            world.set_rates(rate, world.config().fraud_rate)?;
+    let world = match std::fs::read(&cursor).ok().map(|saved| World::restore(&saved)).transpose()? {
+        // What is planned at one rate comes out wrongly at another: another rate is another world.
+        Some(mut world) if world.config().rate == rate => {
             world.resume_at(now);
             world
         }
-        Err(_) => World::new(WorldConfig { seed: now as u64, start: now, fraud_rate: 0.01, ..WorldConfig::at_rate(rate) })?,
+        _ => World::new(WorldConfig { seed: now as u64, start: now, fraud_rate: 0.01, ..WorldConfig::at_rate(rate) })?,
     };
     std::thread::Builder::new()
         .name("simulate".into())

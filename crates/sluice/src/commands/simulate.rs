@@ -116,14 +116,15 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
             ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream { rate } else { usual })
         })
     };
-    let mut world = match (!repeatable).then(|| std::fs::read(&args.cursor).ok()).flatten() {
-        Some(saved) => {
-            let mut world = World::restore(&saved)?;
+    let saved = (!repeatable).then(|| std::fs::read(&args.cursor).ok()).flatten();
+    let mut world = match saved.map(|bytes| World::restore(&bytes)).transpose()? {
+        // What is planned at one rate comes out wrongly at another, fraud above all: another rate is another world.
+        Some(mut world) if world.config().rate == rate => {
             world.set_rates(rate, args.fraud_rate)?;
             world.resume_at(clock.now());
             world
         }
-        None => fresh(&mut clock)?,
+        _ => fresh(&mut clock)?,
     };
     let mut target = Target::open(args)?;
     let before = world.totals().clone();
