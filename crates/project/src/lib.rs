@@ -17,6 +17,7 @@ mod section;
 mod settings;
 mod streams;
 mod template;
+mod webhooks;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, nearest};

@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Place, excerpt};
 use crate::section::Report;
 use crate::settings::Environment;
 use crate::spec::{PolicySpec, Project, Settings, StreamSpec};
-use crate::{features, files, lists, policy, rules, settings, streams, yaml};
+use crate::{features, files, lists, policy, rules, settings, streams, webhooks, yaml};
 use domain::Text;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -129,9 +129,10 @@ fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Re
             features::read_schema(&node, &mut feature_files, &paths, &streams, report)
         })
         .unwrap_or_default();
-    let rules = in_folder("rules/", ".yml")
+    let rules: Vec<_> = in_folder("rules/", ".yml")
         .filter_map(|(path, bytes)| report.document(path, bytes).and_then(|node| rules::read(path, &node, &streams, report)))
         .collect();
+    webhooks::check_rules(&settings.webhooks, &rules, report);
     let lists: Vec<_> = in_folder("lists/", ".csv").filter_map(|(path, bytes)| lists::read(path, bytes, report)).collect();
     let policy = file("policy.yml")
         .and_then(|(path, bytes)| report.document(path, bytes).map(|node| (path, node)))

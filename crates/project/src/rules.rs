@@ -12,7 +12,7 @@ const KEYS: [&str; 10] = ["description", "next", "when", "action", "severity", "
 const CASE_KEYS: [&str; 5] = ["name", "events", "expect", "message", "decision"];
 
 pub(crate) const ACTIONS: [(&str, Action); 3] = [("allow", Action::Allow), ("review", Action::Review), ("block", Action::Block)];
-const SEVERITIES: [(&str, Severity); 4] =
+pub(crate) const SEVERITIES: [(&str, Severity); 4] =
     [("low", Severity::Low), ("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
 const MODES: [(&str, RuleMode); 2] = [("live", RuleMode::Live), ("shadow", RuleMode::Shadow)];
 

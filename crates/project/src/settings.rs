@@ -3,13 +3,14 @@
 use crate::diagnostic::Diagnostic;
 use crate::section::{Report, Section, text};
 use crate::spec::{LogSettings, Settings, StoreSettings};
+use crate::webhooks;
 use crate::yaml::{Content, Node};
 use std::collections::BTreeMap;
 
 /// Looks up an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-const KEYS: [&str; 7] = ["name", "description", "currency", "log", "store", "vars", "state_memory"];
+const KEYS: [&str; 8] = ["name", "description", "currency", "log", "store", "vars", "state_memory", "webhooks"];
 
 pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settings {
     let Some(section) = Section::open(node, "sluice.yml", &KEYS, report) else { return Settings::default() };
@@ -21,6 +22,7 @@ pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settin
         store: section.node("store").map(|node| store(node, env, report)).unwrap_or_default(),
         vars: section.node("vars").map(|node| vars(node, report)).unwrap_or_default(),
         state_memory: section.parse("state_memory", report, bytes),
+        webhooks: section.node("webhooks").map(|node| webhooks::read(node, env, report)).unwrap_or_default(),
     }
 }
 
@@ -121,7 +123,7 @@ fn vars(node: &Node, report: &mut Report) -> BTreeMap<String, serde_json::Value>
 }
 
 /// The text with each `${NAME}` replaced from the environment; every missing name is noted.
-fn resolved(node: &Node, key: &str, env: Environment, report: &mut Report) -> Option<String> {
+pub(crate) fn resolved(node: &Node, key: &str, env: Environment, report: &mut Report) -> Option<String> {
     let written = text(node, key, report)?;
     let (mut out, mut rest, mut complete) = (String::new(), written, true);
     while let Some((before, after)) = rest.split_once("${") {

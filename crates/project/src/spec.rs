@@ -38,6 +38,8 @@ pub struct Settings {
     pub vars: BTreeMap<String, serde_json::Value>,
     /// Bytes of feature state kept in memory; the rest waits on disk.
     pub state_memory: Option<u64>,
+    /// Where alerts are sent to.
+    pub webhooks: Vec<WebhookSpec>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,48 @@ pub enum StoreSettings {
     Embedded,
     /// A connection string.
     Postgres(String),
+}
+
+/// Something that must not be shown: it prints as stars.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// One of `webhooks:` in `sluice.yml`: alerts are sent there, signed, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookSpec {
+    /// Unique; its position is kept under it.
+    pub name: String,
+    pub place: Place,
+    /// A checked http or https address. Some receivers put a token into it, so it is not shown.
+    pub url: Secret,
+    /// Keys of HMAC-SHA256, at least one; each alert is signed with all of them, so that a receiver can change over.
+    pub secrets: Vec<Secret>,
+    /// Only alerts of this severity or a higher one.
+    pub min_severity: Severity,
+    /// Only alerts of this decision.
+    pub decision: Option<Action>,
+    /// Only alerts of these rules; empty for all.
+    pub rules: Vec<(String, Place)>,
+    /// For a whole exchange. Microseconds.
+    pub timeout: i64,
+    /// An alert that was not taken after so many is put aside.
+    pub attempts: u32,
 }
 
 /// `events/NAME.yml`.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::yaml;
+use domain::{Action, Severity};
 
 fn environment(name: &str) -> Option<String> {
     (name == "PASSWORD").then(|| "p@ss".into())
@@ -43,4 +44,28 @@ fn sizes_are_in_bytes() {
     for text in ["MB", "1.5GB", "-1MB", "1TB", "99999999999GB"] {
         assert!(bytes(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_webhook_has_keys_and_an_address_that_are_not_shown() {
+    let environment = |name: &str| match name {
+        "NEW" => Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()),
+        "OLD" => Some(format!("whsec_{}", "QUFB".repeat(8))),
+        "TOKEN" => Some("t0k3n".to_owned()),
+        _ => None,
+    };
+    let mut report = Report::default();
+    let text = "name: shop\nwebhooks:\n  - name: shop\n    url: https://shop.example/hook/${TOKEN}\n    secret: ['${NEW}', '${OLD}']\n    \
+                min_severity: high\n    decision: block\n    timeout: 2s\n    attempts: 3\n  - {name: desk, url: 'http://127.0.0.1:9', secret: '${OLD}'}\n";
+    let settings = read(&yaml::parse("sluice.yml", text).unwrap().unwrap(), &environment, &mut report);
+    assert!(report.mistakes.is_empty(), "{:?}", report.mistakes);
+    let [shop, desk] = settings.webhooks.as_slice() else { panic!("{:?}", settings.webhooks) };
+    assert_eq!(
+        (shop.url.reveal(), shop.secrets.len(), shop.secrets[1].reveal()),
+        (&b"https://shop.example/hook/t0k3n"[..], 2, &[b'A'; 24][..])
+    );
+    assert_eq!((shop.min_severity, shop.decision, shop.timeout, shop.attempts), (Severity::High, Some(Action::Block), 2_000_000, 3));
+    assert_eq!((desk.min_severity, desk.decision, desk.timeout, desk.attempts), (Severity::Low, None, 10_000_000, 20));
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("t0k3n") && !shown.contains("65, 65"), "{shown}");
 }
