@@ -22,11 +22,18 @@ pub struct Plan {
     /// Index of the stream whose events are judged.
     pub judged: usize,
     pub groups: Vec<Group>,
-    /// In the order of files and of their select items: the order of a row of feature values.
+    /// In the order of files and of their select items, those of files over the row last: the order of a row of feature values.
     pub features: Vec<FeatureInfo>,
     /// One a feature.
     pub(crate) outputs: Vec<Output>,
-    /// Slots that feature expressions see: the judged stream's fields, then one for each call of each group.
+    /// How many features are made of streams; the others are made of those.
+    pub(crate) plain: usize,
+    /// The slot of the first feature.
+    pub(crate) first_feature: usize,
+    /// Features that files over the row read.
+    pub(crate) features_read: Vec<usize>,
+    /// Slots that feature expressions see: the judged stream's fields, one for each call of each group, and, where there are files over
+    /// the row, one for each feature made of streams.
     pub(crate) slots: usize,
     /// The judged stream's fields that feature expressions read.
     pub(crate) fields_read: Vec<usize>,
@@ -59,7 +66,7 @@ pub struct FeatureInfo {
     pub ty: Type,
     /// The file it stands in.
     pub file: String,
-    /// Index of its group; `None` where it reads only the event itself.
+    /// Index of its group; `None` where it reads only the event itself, or other features.
     pub group: Option<usize>,
     /// Its expression, as SQL.
     pub sql: String,
@@ -215,6 +222,8 @@ pub(crate) enum Call {
 pub(crate) struct FilePlan {
     pub(crate) path: String,
     pub(crate) group: Option<usize>,
+    /// It is made of other files' features.
+    pub(crate) row: bool,
     pub(crate) calls: Vec<FileCall>,
     /// (feature name, expression with each call replaced by its name).
     pub(crate) items: Vec<(Text, sqlparser::ast::Expr)>,

@@ -82,12 +82,17 @@ impl Reference {
                 }
             }
         }
-        let context = Context { slots: &slots, lists: &NoLists, at: input.event_time };
-        out.values.extend(plan.outputs.iter().map(|output| match &output.make {
-            _ if output.group.is_some_and(|g| absent[g]) => Value::Null,
-            Make::Slot(slot) => slots[*slot].clone(),
-            Make::Expr(program) => program.eval(&context),
-        }));
+        for (at, output) in plan.outputs.iter().enumerate() {
+            let value = match &output.make {
+                _ if output.group.is_some_and(|g| absent[g]) => Value::Null,
+                Make::Slot(slot) => slots[*slot].clone(),
+                Make::Expr(program) => program.eval(&Context { slots: &slots, lists: &NoLists, at: input.event_time }),
+            };
+            if let Some(slot) = slots.get_mut(plan.first_feature + at) {
+                *slot = value.clone();
+            }
+            out.values.push(value);
+        }
     }
 }
 

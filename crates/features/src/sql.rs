@@ -13,15 +13,12 @@ use std::ops::ControlFlow;
 impl Plan {
     /// The as-of SQL of every feature: one row a judged event, by `sequence`.
     pub fn as_of_sql(&self) -> String {
-        let files: Vec<&FilePlan> = self.files.iter().filter(|f| !f.items.is_empty()).collect();
+        let files = self.rendered();
         if let [only] = files.as_slice() {
             return self.file_sql(only);
         }
         let judged = quote(&self.streams[self.judged].name);
-        let mut sql = String::from("with\n");
-        for (i, file) in files.iter().enumerate() {
-            let _ = writeln!(sql, "file_{i} as ( -- {}\n{}){}", file.path, self.file_sql(file), if i + 1 < files.len() { "," } else { "" });
-        }
+        let mut sql = self.with(&files);
         let _ = writeln!(sql, "select j.sequence");
         for feature in &self.features {
             let _ = writeln!(sql, "  , {}", quote(&feature.name));
@@ -36,10 +33,59 @@ impl Plan {
 
     /// The as-of SQL of one file's features, if the plan has such a file.
     pub fn as_of_sql_of(&self, path: &str) -> Option<String> {
-        self.files.iter().find(|f| f.path == path).map(|f| self.file_sql(f))
+        let file = self.files.iter().find(|f| f.path == path)?;
+        if !file.row {
+            return Some(self.file_sql(file));
+        }
+        let plain: Vec<&FilePlan> = self.rendered().into_iter().filter(|f| !f.row).collect();
+        let before = if plain.is_empty() { String::new() } else { self.with(&plain) };
+        Some(before + &self.row_sql(file))
+    }
+
+    /// Files that have features; those over the row stand behind what they read.
+    fn rendered(&self) -> Vec<&FilePlan> {
+        self.files.iter().filter(|f| !f.items.is_empty()).collect()
+    }
+
+    /// Each file as a table `file_N`.
+    fn with(&self, files: &[&FilePlan]) -> String {
+        let mut sql = String::from("with\n");
+        for (i, file) in files.iter().enumerate() {
+            let _ = writeln!(sql, "file_{i} as ( -- {}\n{}){}", file.path, self.file_sql(file), if i + 1 < files.len() { "," } else { "" });
+        }
+        sql
+    }
+
+    /// A file over the row, where the tables of [`Plan::with`] are known.
+    fn row_sql(&self, file: &FilePlan) -> String {
+        let judged = &self.streams[self.judged];
+        let (table, time) = (quote(&judged.name), quote(&judged.fields[judged.event_time].name));
+        let mut sql = String::from("select j.sequence\n");
+        for (name, expr) in &file.items {
+            let of = |column: &str| match judged.slot(column) {
+                Some(_) => "j".to_owned(),
+                None => format!("file_{}", self.file_of(column)),
+            };
+            let _ = writeln!(sql, "  , case when j.too_late then null else {} end as {}", qualified(expr, of), quote(name));
+        }
+        let _ = writeln!(sql, "from ({}) j", known(&table, &time, Some(judged.lateness)));
+        for (i, _) in self.rendered().iter().enumerate().filter(|(_, f)| !f.row) {
+            let _ = writeln!(sql, "join file_{i} using (sequence)");
+        }
+        sql.push_str("order by sequence\n");
+        sql
+    }
+
+    /// The number of the file that a feature stands in.
+    fn file_of(&self, feature: &str) -> usize {
+        let path = self.features.iter().find(|f| f.name.eq_ignore_ascii_case(feature)).map(|f| f.file.as_str());
+        self.rendered().iter().position(|f| Some(f.path.as_str()) == path).unwrap_or_default()
     }
 
     fn file_sql(&self, file: &FilePlan) -> String {
+        if file.row {
+            return self.row_sql(file);
+        }
         let judged = &self.streams[self.judged];
         let group = file.group.map(|g| &self.groups[g]);
         let (table, time) = (quote(&judged.name), quote(&judged.fields[judged.event_time].name));
@@ -77,7 +123,7 @@ impl Plan {
         }
         sql.push_str("select j.sequence\n");
         for (name, expr) in &file.items {
-            let expr = qualified(expr, "j");
+            let expr = qualified(expr, |_| "j".into());
             let _ = writeln!(sql, "  , case when {} then null else {expr} end as {}", absent.join(" or "), quote(name));
         }
         sql.push_str("from judged j");
@@ -87,7 +133,7 @@ impl Plan {
     }
 
     fn call_sql(&self, call: &FileCall, theirs: &str, time: &str, own: bool) -> String {
-        let argument = call.argument.as_ref().map(|a| qualified(a, "h").to_string()).unwrap_or_default();
+        let argument = call.argument.as_ref().map(|a| qualified(a, |_| "h".into()).to_string()).unwrap_or_default();
         let mut inside = vec!["h.sequence is not null".to_owned()];
         let Window { from, to } = call.window;
         if let Some(from) = from {
@@ -97,7 +143,7 @@ impl Plan {
             inside.push(format!("h.{theirs} <= j.{time} - {}", interval(to)));
         }
         if let Some(filter) = &call.filter {
-            inside.push(format!("({})", qualified(filter, "h")));
+            inside.push(format!("({})", qualified(filter, |_| "h".into())));
         }
         let inside = inside.join(" and ");
         let forward = format!("order by h.{theirs}, h.sequence");
@@ -145,8 +191,8 @@ fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The expression with its columns taken from a table; calls are columns of `c`.
-fn qualified(expr: &Expr, table: &str) -> Expr {
+/// The expression with its columns taken from the table that `of` names for each; calls are columns of `c`.
+fn qualified(expr: &Expr, of: impl Fn(&str) -> String) -> Expr {
     let mut expr = expr.clone();
     let _ = visit_expressions_mut(&mut expr, |e| {
         let column = match e {
@@ -154,7 +200,7 @@ fn qualified(expr: &Expr, table: &str) -> Expr {
             Expr::CompoundIdentifier(parts) if parts.len() == 2 => parts[1].clone(),
             _ => return ControlFlow::<()>::Continue(()),
         };
-        let table = if column.value.starts_with(CALL) { "c" } else { table };
+        let table = if column.value.starts_with(CALL) { "c".into() } else { of(&column.value) };
         *e = Expr::CompoundIdentifier(vec![Ident::new(table), Ident { quote_style: Some('"'), ..column }]);
         ControlFlow::Continue(())
     });

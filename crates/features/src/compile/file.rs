@@ -24,7 +24,13 @@ pub(crate) enum Role {
     Other,
     /// An upsert stream: its latest row.
     Latest,
+    /// The judged row with the features of the other files: [`ROW`].
+    Row,
 }
+
+/// What a file selects from to combine what others made: the judged event beside the features of every file over a stream, as rules see
+/// them. In a database it is a view of that name.
+pub(crate) const ROW: &str = "features";
 
 pub(crate) struct Parsed<'f> {
     pub(crate) file: &'f FeatureFile,
@@ -110,11 +116,19 @@ fn parse_reporting<'f>(
     };
     let select = the_select(statements, report)?;
     let (stream, tables) = the_stream(&select, streams, report)?;
+    // The row that is judged is one of the judged stream, whatever stands beside it.
+    let (stream, row) = stream.map_or((judged, true), |stream| (stream, false));
     let role = match streams[stream].mode {
+        _ if row => Role::Row,
         _ if stream == judged => Role::Own,
         StreamMode::Upsert => Role::Latest,
         StreamMode::Append => Role::Other,
     };
+    if row && let Some(place) = first_window(&select, sql) {
+        let hint = "count over a stream in a file of its own, and use the name of that feature here";
+        report.wrong(place, format!("`{ROW}` is one row, which has no windows"), Some(hint.into()));
+        return None;
+    }
     let mut windows = Windows::new(&select.named_window, &streams[stream], &tables, report);
     windows.check_all(report);
 
@@ -237,8 +251,29 @@ fn the_select(statements: Vec<Statement>, report: &mut Reporter<'_>) -> Option<S
     (!broken).then_some(*select)
 }
 
-/// The stream that the file selects from, and the names its table goes by.
-fn the_stream(select: &Select, streams: &[Arc<Stream>], report: &mut Reporter<'_>) -> Option<(usize, Vec<String>)> {
+/// Where the first window stands, if there is any.
+fn first_window(select: &Select, sql: &str) -> Option<Range<usize>> {
+    if let Some(named) = select.named_window.first() {
+        return Some(span_of(named.0.span, sql));
+    }
+    let mut found = None;
+    for item in &select.projection {
+        let _ = sqlparser::ast::visit_expressions(item, |e| match e {
+            Expr::Function(function) if function.over.is_some() => {
+                found = Some(span_of(function.span(), sql));
+                ControlFlow::Break(())
+            }
+            _ => ControlFlow::Continue(()),
+        });
+        if found.is_some() {
+            break;
+        }
+    }
+    found
+}
+
+/// The stream that the file selects from (none: it is [`ROW`]), and the names its table goes by.
+fn the_stream(select: &Select, streams: &[Arc<Stream>], report: &mut Reporter<'_>) -> Option<(Option<usize>, Vec<String>)> {
     let names = || streams.iter().map(|s| s.name.as_str());
     let sql = &report.file.sql;
     let [from] = select.from.as_slice() else {
@@ -259,14 +294,15 @@ fn the_stream(select: &Select, streams: &[Arc<Stream>], report: &mut Reporter<'_
         report.wrong(span_of(name.span(), sql), format!("`{name}` is not a stream"), Some("name it alone, as in events/".into()));
         return None;
     };
-    let Some(stream) = streams.iter().position(|s| s.name.eq_ignore_ascii_case(&ident.value)) else {
+    let stream = streams.iter().position(|s| s.name.eq_ignore_ascii_case(&ident.value));
+    if stream.is_none() && !ident.value.eq_ignore_ascii_case(ROW) {
         let hint = nearest(&ident.value, names()).map_or_else(
             || format!("the streams are {}", names().collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
         report.wrong(span_of(ident.span, sql), format!("no stream `{}`", ident.value), Some(hint));
         return None;
-    };
+    }
     let mut tables = vec![ident.value.clone()];
     if let Some(alias) = alias {
         tables = vec![alias.name.value.clone()];
@@ -283,7 +319,7 @@ fn lookup(
     file: &FeatureFile,
     report: &mut Reporter<'_>,
 ) -> Option<Vec<usize>> {
-    if role == Role::Own {
+    if role == Role::Own || role == Role::Row {
         return Some(partition.columns.clone());
     }
     let mut lookup = Vec::new();

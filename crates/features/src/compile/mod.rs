@@ -46,13 +46,32 @@ pub fn compile(files: &[FeatureFile], streams: &[Arc<Stream>]) -> Result<Plan, V
         groups,
         features: Vec::new(),
         outputs: Vec::new(),
+        plain: 0,
+        first_feature: slots,
+        features_read: Vec::new(),
         slots,
         fields_read: Vec::new(),
         files: Vec::new(),
     };
     let mut names: HashMap<Text, String> = HashMap::new();
-    for parsed in parsed {
+    // What is made of features comes behind them.
+    let (rows, plain): (Vec<Parsed<'_>>, Vec<Parsed<'_>>) = parsed.into_iter().partition(|p| p.role == Role::Row);
+    for parsed in plain {
         add_features(&mut plan, parsed, &mut names, &mut errors);
+    }
+    plan.plain = plan.features.len();
+    if !rows.is_empty() {
+        plan.slots += plan.plain;
+    }
+    let of_rows: Vec<Text> = rows.iter().flat_map(|p| p.items.iter().map(|item| item.name.clone())).collect();
+    let before = errors.len();
+    for parsed in rows {
+        add_features(&mut plan, parsed, &mut names, &mut errors);
+    }
+    for error in &mut errors[before..] {
+        if of_rows.iter().any(|name| error.message.contains(&format!("unknown name `{name}`"))) {
+            error.hint = Some(format!("it is made over `{}` as well: repeat what it is made of", file::ROW));
+        }
     }
     if !errors.is_empty() {
         errors.sort();
@@ -60,18 +79,18 @@ pub fn compile(files: &[FeatureFile], streams: &[Arc<Stream>]) -> Result<Plan, V
         errors.dedup_by(|a, b| a.place == b.place && a.message == b.message);
         return Err(errors);
     }
-    let mut fields_read: Vec<usize> = plan
+    let mut read: Vec<usize> = plan
         .outputs
         .iter()
         .flat_map(|o| match &o.make {
             Make::Slot(slot) => vec![*slot],
             Make::Expr(program) => program.slots().to_vec(),
         })
-        .filter(|slot| *slot < fields)
         .collect();
-    fields_read.sort_unstable();
-    fields_read.dedup();
-    plan.fields_read = fields_read;
+    read.sort_unstable();
+    read.dedup();
+    plan.fields_read = read.iter().copied().filter(|slot| *slot < fields).collect();
+    plan.features_read = read.iter().filter_map(|slot| slot.checked_sub(plan.first_feature)).collect();
     Ok(plan)
 }
 
@@ -119,12 +138,14 @@ fn add_features(plan: &mut Plan, parsed: Parsed<'_>, names: &mut HashMap<Text, S
     plan.files.push(FilePlan {
         path: parsed.file.path.clone(),
         group: parsed.group,
+        row: parsed.role == Role::Row,
         items: parsed.items.into_iter().map(|item| (item.name, item.expr)).collect(),
         calls: parsed.calls.into_iter().map(|call| call.rendered).collect(),
     });
 }
 
-/// What the names in a select item mean: the judged row's columns (in a file over the judged stream) and the file's calls.
+/// What the names in a select item mean: the judged row's columns (in a file over the judged stream) and the file's calls; in a file over
+/// the row, its columns and the features made so far.
 struct ItemScope<'a, 'f> {
     plan: &'a Plan,
     parsed: &'a Parsed<'f>,
@@ -136,16 +157,26 @@ impl Scope for ItemScope<'_, '_> {
             let call = self.parsed.calls.iter().find(|c| c.rendered.name == name)?;
             return Some((self.plan.groups[self.parsed.group?].first_slot + call.index, call.ty));
         }
-        if qualifier.is_some_and(|q| !self.parsed.is_table(q)) || self.parsed.role != Role::Own {
+        if qualifier.is_some_and(|q| !self.parsed.is_table(q)) || !matches!(self.parsed.role, Role::Own | Role::Row) {
             return None;
         }
         let stream = &self.plan.streams[self.plan.judged];
-        stream.slot(name).map(|slot| (slot, stream.field_type(slot)))
+        let feature = |name: &str| {
+            let at = self.plan.features[..self.plan.plain].iter().position(|f| f.name.eq_ignore_ascii_case(name))?;
+            Some((self.plan.first_feature + at, self.plan.features[at].ty))
+        };
+        match stream.slot(name) {
+            Some(slot) => Some((slot, stream.field_type(slot))),
+            None if self.parsed.role == Role::Row => feature(name),
+            None => None,
+        }
     }
 
     fn column_names(&self) -> Vec<String> {
+        let fields = || self.plan.streams[self.plan.judged].fields.iter().map(|f| f.name.to_string());
         match self.parsed.role {
-            Role::Own => self.plan.streams[self.plan.judged].fields.iter().map(|f| f.name.to_string()).collect(),
+            Role::Own => fields().collect(),
+            Role::Row => fields().chain(self.plan.features[..self.plan.plain].iter().map(|f| f.name.to_string())).collect(),
             _ => Vec::new(),
         }
     }

@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use aggregate::{Moments, average, deviation};
 pub use codec::{expires, has_chunks};
 
-use crate::plan::{Make, Plan};
+use crate::plan::{Make, Output, Plan};
 use crate::snapshot::{Cold, Snapshot};
 use domain::{Error, Micros, Result, StreamMode, Value};
 use entity::Horizon;
@@ -266,12 +266,18 @@ impl Engine {
                 slots[field] = input.row[field].clone();
             }
             let absent = &self.absent[row * plan.groups.len()..(row + 1) * plan.groups.len()];
-            let context = Context { slots, lists: &NoLists, at: input.event_time };
-            out.values.extend(plan.outputs.iter().map(|output| match &output.make {
+            let (plain, of_row) = plan.outputs.split_at(plan.plain);
+            let made = |output: &Output, slots: &[Value]| match &output.make {
                 _ if output.group.is_some_and(|g| absent[g]) => Value::Null,
                 Make::Slot(slot) => slots[*slot].clone(),
-                Make::Expr(program) => program.eval(&context),
-            }));
+                Make::Expr(program) => program.eval(&Context { slots, lists: &NoLists, at: input.event_time }),
+            };
+            let begin = out.values.len();
+            out.values.extend(plain.iter().map(|output| made(output, slots)));
+            for &feature in &plan.features_read {
+                slots[plan.first_feature + feature] = out.values[begin + feature].clone();
+            }
+            out.values.extend(of_row.iter().map(|output| made(output, slots)));
         }
     }
 

@@ -154,6 +154,10 @@ const TABLE: &[(&str, &str, &str)] = &[
         "1:8 `balances` is an upsert stream",
         "columns",
     ),
+    ("select count(*) over w as n from features window w as (partition by account_id order by event_time)", "1:", "file of its own"),
+    ("select amount * 2 as n, amuont / 2 as m from features", "1:25 unknown name `amuont`", "did you mean `amount`?"),
+    ("select amount * 2 as n, n + 1 as m from features", "1:25 unknown name `n`", "repeat what it is made of"),
+    ("select amount * 2 as amount from features", "1:22 feature `amount` has the name of a field", "as"),
 ];
 
 #[test]

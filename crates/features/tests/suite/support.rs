@@ -152,6 +152,12 @@ from transactions t window w as (partition by t.shop order by t.event_time range
 
 pub(crate) const OTHER_FILES: &[(&str, &str)] = &[
     (
+        "features/a_row.sql",
+        "select amount / nullif(known_balance, 0) as amount_to_balance, coalesce(clicks_1h, 0) + count_1h as clicks_and_payments,
+  coalesce(shop_accounts, -1) as shop_accounts_or_none, balance_at < event_time as balance_before, previous_amount as amount_before
+from features",
+    ),
+    (
         "features/clicks.sql",
         "select account_id, count(*) over w as clicks_1h, coalesce(sum(seconds) over w, 0) as click_seconds, lag(page) over w as last_page,
   lag(seconds, 2, -1) over w as second_seconds, count(distinct page) over w as pages, max(seconds) over e as early_seconds, last(page) over e as early_page
