@@ -18,6 +18,7 @@ use crate::journal::Journal;
 use crate::log::{self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks};
 use crate::records::Batch;
 use crate::server;
+use crate::settings::LogSettings;
 use crate::topics::{Topic, Topics};
 
 /// A partition of a topic.
@@ -127,8 +128,7 @@ impl Broker {
         };
         let syncer = Syncer::new(config.limits.sync_threads);
         let topics = Topics::open(config.clone(), syncer.clone())?;
-        let options =
-            PartitionOptions { sync: config.sync, segment_bytes: config.segment_bytes, segment_ms: u64::MAX, max_batch_bytes: usize::MAX };
+        let options = PartitionOptions { sync: config.sync, settings: LogSettings::plain(config.segment_bytes, u64::MAX, usize::MAX) };
         let (files, state_dir) = (config.files.clone(), dir.join("state"));
         let state = Partition::open("state".into(), 0, state_dir, files, options, syncer.clone())?;
         let journal = Arc::new(Journal::open(state.clone())?);
@@ -204,7 +204,7 @@ impl Broker {
     /// [`Appended::durable`] resolves. Batches appended by one caller lie in the order of its calls.
     pub fn append(&self, topic: &str, partition: i32, batch: &Batch) -> Result<Appended> {
         let appended = self.partition(topic, partition)?.append(batch, Origin::Local)?;
-        let log::PartitionAppend { base_offset, last_offset, durable } = appended;
+        let log::PartitionAppend { base_offset, last_offset, durable, .. } = appended;
         Ok(Appended { base_offset, last_offset, durable })
     }
 
@@ -299,6 +299,12 @@ impl Broker {
         self.shared.topics.enforce_retention();
     }
 
+    /// Compacts all topics whose settings ask for it and where it is due; it is also done at intervals. Blocks on the
+    /// disk.
+    pub fn compact_topics(&self) {
+        self.shared.topics.compact();
+    }
+
     /// Stops serving, syncs everything and ends the broker's tasks and threads. Calls after it fail or wait for
     /// nothing.
     pub async fn shutdown(&self) {
@@ -336,6 +342,7 @@ async fn housekeeping(broker: Broker) {
         let shared = broker.shared.clone();
         let done = tokio::task::spawn_blocking(move || {
             shared.topics.enforce_retention();
+            shared.topics.compact();
             shared.journal.compact()
         });
         if let Ok(Err(error)) = done.await {

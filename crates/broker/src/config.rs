@@ -29,7 +29,7 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Age at which a new segment is started.
     pub segment_age: Duration,
-    /// How often retention is looked at.
+    /// How often retention and compaction are looked at.
     pub retention_interval: Duration,
     /// How long the first member of an empty group waits for others.
     pub group_initial_delay: Duration,
@@ -101,8 +101,8 @@ impl Config {
     }
 }
 
-/// Settings of a topic.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Settings of a topic. What is None follows the broker's default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TopicConfig {
     /// Number of partitions; 0 takes the broker's default.
@@ -116,12 +116,62 @@ pub struct TopicConfig {
     pub internal: bool,
     /// Size at which a new segment is started; by default the broker's.
     pub segment_bytes: Option<u64>,
+    /// Age at which a new segment is started, milliseconds; by default the broker's.
+    pub segment_ms: Option<u64>,
+    /// What happens to old records; by default they are deleted by retention.
+    pub cleanup: Option<Cleanup>,
+    /// How long a tombstone stays after compaction has first seen it, milliseconds; by default a day.
+    pub delete_retention_ms: Option<u64>,
+    /// Records younger than this are not compacted, milliseconds; by default 0.
+    pub min_compaction_lag_ms: Option<u64>,
+    /// Records older than this are compacted however little there is to gain, milliseconds; by default never.
+    pub max_compaction_lag_ms: Option<u64>,
+    /// The share of a log that must be new before it is compacted again; by default one half.
+    pub min_cleanable_dirty_ratio: Option<f64>,
+    /// Largest record batch, compressed, in bytes; by default the broker's.
+    pub max_message_bytes: Option<usize>,
+    /// Which time records of clients carry; by default the one their producer gave them.
+    pub timestamp_type: Option<TimestampType>,
+}
+
+/// What happens to old records of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleanup {
+    /// Retention deletes the oldest segments.
+    #[default]
+    Delete,
+    /// Records are deleted once a later one has the same key, and tombstones some time after.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+/// Which time the records of a topic carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimestampType {
+    /// The producer's.
+    #[default]
+    CreateTime,
+    /// The broker's clock at the append.
+    LogAppendTime,
 }
 
 impl TopicConfig {
     /// Defaults with a number of partitions.
     pub fn partitions(partitions: i32) -> TopicConfig {
         TopicConfig { partitions, ..TopicConfig::default() }
+    }
+
+    /// Whether superseded records are removed.
+    pub fn compacts(&self) -> bool {
+        matches!(self.cleanup, Some(Cleanup::Compact | Cleanup::CompactAndDelete))
+    }
+
+    /// Whether retention removes segments.
+    pub fn deletes(&self) -> bool {
+        !matches!(self.cleanup, Some(Cleanup::Compact))
     }
 }
 

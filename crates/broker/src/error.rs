@@ -28,6 +28,12 @@ pub enum Error {
     /// A setting or argument is outside its range.
     #[error("invalid argument: {0}")]
     InvalidArgument(String),
+    /// A setting of a topic has no meaning here, or a value out of range.
+    #[error("invalid setting: {0}")]
+    InvalidConfig(String),
+    /// The change would break what other parts of this process rely on.
+    #[error("not allowed: {0}")]
+    Policy(String),
     /// The offset lies outside the log.
     #[error("offset {offset} is out of range {log_start}..={log_end}")]
     OffsetOutOfRange {
@@ -136,6 +142,8 @@ impl Error {
             Error::UnknownPartition { .. } => ResponseError::UnknownTopicOrPartition,
             Error::InvalidTopic(_) => ResponseError::InvalidTopicException,
             Error::InvalidArgument(_) => ResponseError::InvalidRequest,
+            Error::InvalidConfig(_) => ResponseError::InvalidConfig,
+            Error::Policy(_) => ResponseError::PolicyViolation,
             Error::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
             Error::InvalidBatch(_) => ResponseError::InvalidRecord,
             Error::CorruptBatch(_) => ResponseError::CorruptMessage,
@@ -149,6 +157,17 @@ impl Error {
                 ResponseError::KafkaStorageError
             }
             Error::Closed => ResponseError::CoordinatorNotAvailable,
+        }
+    }
+}
+
+impl Error {
+    /// The protocol's error for a call to a group's or a transaction's coordinator: where the disk is at fault, the one
+    /// that clients take as a reason to try again.
+    pub(crate) fn coordinator_response(&self) -> ResponseError {
+        match self.response() {
+            ResponseError::KafkaStorageError => ResponseError::CoordinatorNotAvailable,
+            other => other,
         }
     }
 }

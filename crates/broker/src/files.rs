@@ -100,3 +100,23 @@ pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+const CHECKSUM: &str = "\ncrc32c ";
+
+/// Replaces a small text file durably, with a checksum in its last line.
+pub(crate) fn replace_checked(path: &Path, content: &str) -> io::Result<()> {
+    let checksum = crc32c::crc32c(content.as_bytes());
+    replace_file(path, format!("{content}{CHECKSUM}{checksum:08x}\n").as_bytes())
+}
+
+/// Reads a small text file that [`replace_checked`] wrote. One without a checksum is read as it is: the files of
+/// earlier versions have none, and what cuts a checksum off also breaks the text.
+pub(crate) fn read_checked(path: &Path) -> io::Result<String> {
+    let text = std::fs::read_to_string(path)?;
+    let Some((content, checksum)) = text.rsplit_once(CHECKSUM) else { return Ok(text) };
+    let found = format!("{:08x}", crc32c::crc32c(content.as_bytes()));
+    if checksum.trim_end() != found {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the content does not match its checksum; restore the file from a copy"));
+    }
+    Ok(content.to_string())
+}

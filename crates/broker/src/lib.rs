@@ -18,10 +18,11 @@ mod journal;
 mod log;
 pub mod records;
 mod server;
+mod settings;
 mod topics;
 
 pub use broker::{Appended, Broker, GroupAppended, TopicInfo, TopicPartition};
-pub use config::{Config, Limits, TopicConfig};
+pub use config::{Cleanup, Config, Limits, TimestampType, TopicConfig};
 pub use error::{Error, Result};
 pub use files::{DiskFiles, Files, SegmentFile};
 pub use log::{AbortedTransaction, Durable, Fetched, Isolation, Subscription, Watermarks};

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use crate::config::{Config, TopicConfig, check_topic_name};
 use crate::error::{Error, Result};
-use crate::files::{replace_file, sync_dir};
-use crate::log::{Partition, PartitionOptions, Syncer};
+use crate::files::{read_checked, replace_checked, sync_dir};
+use crate::log::{CompactionRules, Partition, PartitionOptions, Syncer};
+use crate::settings::{DEFAULT_DELETE_RETENTION_MS, DEFAULT_DIRTY_RATIO, LogSettings};
 
 const SETTINGS_FILE: &str = "topic.json";
 
@@ -23,9 +24,11 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) config: TopicConfig,
     pub(crate) partitions: Vec<Arc<Partition>>,
+    /// What the partitions follow of `config`.
+    settings: Arc<LogSettings>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Settings {
     id: Uuid,
     #[serde(flatten)]
@@ -81,28 +84,23 @@ impl Topics {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         check_topic_name(name)?;
         let file = path.join(SETTINGS_FILE);
-        let text = std::fs::read(&file).map_err(|e| Error::io("read", &file, e))?;
-        let settings: Settings = serde_json::from_slice(&text).map_err(|e| Error::io("read", &file, e.into()))?;
+        let text = read_checked(&file).map_err(|e| Error::io("read", &file, e))?;
+        let settings: Settings = serde_json::from_str(&text).map_err(|e| Error::io("read", &file, e.into()))?;
         self.open_partitions(name, settings, path)
     }
 
     fn open_partitions(&self, name: &str, settings: Settings, path: &Path) -> Result<Topic> {
         let name: Arc<str> = name.into();
         let Settings { id, config } = settings;
-        let options = PartitionOptions {
-            sync: self.broker.sync,
-            segment_bytes: config.segment_bytes.unwrap_or(self.broker.segment_bytes),
-            segment_ms: self.broker.segment_age.as_millis() as u64,
-            max_batch_bytes: self.broker.limits.max_batch_bytes,
-        };
-        let partitions = (0..config.partitions)
-            .map(|number| {
-                let dir = path.join(number.to_string());
-                let files = self.broker.files.clone();
-                Partition::open(name.clone(), number, dir, files, options.clone(), self.syncer.clone())
-            })
-            .collect::<Result<_>>()?;
-        Ok(Topic { name, id, config, partitions })
+        let log_settings = LogSettings::new(&config, &self.broker);
+        let partitions =
+            (0..config.partitions).map(|number| self.open_partition(&name, number, path, &log_settings)).collect::<Result<_>>()?;
+        Ok(Topic { name, id, config, partitions, settings: log_settings })
+    }
+
+    fn open_partition(&self, topic: &Arc<str>, number: i32, path: &Path, settings: &Arc<LogSettings>) -> Result<Arc<Partition>> {
+        let options = PartitionOptions { sync: self.broker.sync, settings: settings.clone() };
+        Partition::open(topic.clone(), number, path.join(number.to_string()), self.broker.files.clone(), options, self.syncer.clone())
     }
 
     fn remember(&self, topic: Topic) -> Arc<Topic> {
@@ -126,9 +124,7 @@ impl Topics {
             let dir = partial.join(number.to_string());
             std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
         }
-        let text = serde_json::to_vec_pretty(&settings).map_err(|e| Error::io("write", &partial, e.into()))?;
-        let file = partial.join(SETTINGS_FILE);
-        replace_file(&file, &text).map_err(|e| Error::io("write", &file, e))?;
+        save(&partial, &settings)?;
         let path = self.dir.join(name);
         std::fs::rename(&partial, &path).map_err(|e| Error::io("create", &path, e))?;
         sync_dir(&self.dir).map_err(|e| Error::io("sync", &self.dir, e))?;
@@ -149,6 +145,54 @@ impl Topics {
                 config.partitions
             )));
         }
+        Ok(())
+    }
+
+    /// Changes a topic's settings, durably and while it is used.
+    pub(crate) fn alter(&self, name: &str, change: impl FnOnce(&mut TopicConfig) -> Result<()>) -> Result<()> {
+        let _changing = self.changing.lock();
+        let topic = self.get(name).ok_or_else(|| unknown(name, 0))?;
+        let mut config = topic.config.clone();
+        change(&mut config)?;
+        if config == topic.config {
+            return Ok(());
+        }
+        save(&self.dir.join(name), &Settings { id: topic.id, config: config.clone() })?;
+        topic.settings.update(&config, &self.broker);
+        self.remember(Topic {
+            name: topic.name.clone(),
+            id: topic.id,
+            config,
+            partitions: topic.partitions.clone(),
+            settings: topic.settings.clone(),
+        });
+        Ok(())
+    }
+
+    /// Adds partitions to a topic, up to a number of them; or only checks whether that could be done.
+    pub(crate) fn grow(&self, name: &str, partitions: i32, check_only: bool) -> Result<()> {
+        let _changing = self.changing.lock();
+        let topic = self.get(name).ok_or_else(|| unknown(name, 0))?;
+        let mut config = topic.config.clone();
+        config.partitions = if partitions == 0 { -1 } else { partitions };
+        self.check(name, &mut config)?;
+        if partitions <= topic.config.partitions {
+            let present = topic.config.partitions;
+            return Err(Error::InvalidArgument(format!("topic {name} has {present} partitions; it can only get more, not {partitions}")));
+        }
+        if check_only {
+            return Ok(());
+        }
+        // Their folders come first: without the settings that count them they are nothing.
+        let path = self.dir.join(name);
+        let mut all = topic.partitions.clone();
+        for number in topic.config.partitions..partitions {
+            let dir = path.join(number.to_string());
+            std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
+            all.push(self.open_partition(&topic.name, number, &path, &topic.settings)?);
+        }
+        save(&path, &Settings { id: topic.id, config: config.clone() })?;
+        self.remember(Topic { name: topic.name.clone(), id: topic.id, config, partitions: all, settings: topic.settings.clone() });
         Ok(())
     }
 
@@ -193,17 +237,45 @@ impl Topics {
         all
     }
 
+    /// Compacts the topics that are to be, as far as it is due.
+    pub(crate) fn compact(&self) {
+        for topic in self.all().iter().filter(|topic| topic.config.compacts()) {
+            for partition in &topic.partitions {
+                if let Err(error) = partition.compact(&rules(&topic.config)) {
+                    tracing::warn!(topic = %topic.name, partition = partition.number, %error, "compaction failed");
+                }
+            }
+        }
+    }
+
     /// Looks at the retention of all topics.
     pub(crate) fn enforce_retention(&self) {
         for topic in self.all() {
             for partition in &topic.partitions {
-                let done = partition.enforce_retention(topic.config.retention_ms, topic.config.retention_bytes);
+                let config = &topic.config;
+                let (age, bytes) = if config.deletes() { (config.retention_ms, config.retention_bytes) } else { (None, None) };
+                let done = partition.enforce_retention(age, bytes);
                 if let Err(error) = done {
                     tracing::warn!(topic = %topic.name, partition = partition.number, %error, "retention failed");
                 }
             }
         }
     }
+}
+
+fn rules(config: &TopicConfig) -> CompactionRules {
+    CompactionRules {
+        dirty_ratio: config.min_cleanable_dirty_ratio.unwrap_or(DEFAULT_DIRTY_RATIO),
+        delete_retention_ms: config.delete_retention_ms.unwrap_or(DEFAULT_DELETE_RETENTION_MS),
+        min_lag_ms: config.min_compaction_lag_ms.unwrap_or(0),
+        max_lag_ms: config.max_compaction_lag_ms.unwrap_or(u64::MAX),
+    }
+}
+
+fn save(dir: &Path, settings: &Settings) -> Result<()> {
+    let file = dir.join(SETTINGS_FILE);
+    let text = serde_json::to_string_pretty(settings).map_err(|e| Error::io("write", &file, e.into()))?;
+    replace_checked(&file, &text).map_err(|e| Error::io("write", &file, e))
 }
 
 fn unknown(topic: &str, partition: i32) -> Error {

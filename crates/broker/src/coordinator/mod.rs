@@ -21,7 +21,7 @@ use crate::log::Durable;
 
 pub(crate) use groups::{GroupInfo, Groups, JoinRequest, MemberId};
 pub(crate) use offsets::{CommittedOffset, OffsetKey, Offsets};
-pub(crate) use transactions::{TransactionCall, Transactions};
+pub(crate) use transactions::{TRANSACTION_STATES, TransactionCall, TransactionInfo, Transactions};
 
 /// How often timeouts are looked at.
 const TICK: Duration = Duration::from_millis(20);

@@ -79,6 +79,11 @@ impl Offsets {
         self.forget(|key| key.group == group)
     }
 
+    /// Forgets some partitions' offsets.
+    pub(crate) fn forget_keys(&self, keys: &std::collections::BTreeSet<OffsetKey>) -> Result<Durable> {
+        self.forget(|key| keys.contains(key))
+    }
+
     pub(super) fn forget_topic(&self, topic: &str) -> Result<Durable> {
         self.forget(|key| key.topic == topic)
     }

@@ -72,6 +72,45 @@ pub(crate) struct TransactionCall<'a> {
     pub(crate) epoch: i16,
 }
 
+/// Kafka's names of a transaction's states, as far as they occur here.
+pub(crate) const TRANSACTION_STATES: [&str; 6] = ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"];
+
+/// One transactional id, described.
+#[derive(Debug, Clone)]
+pub(crate) struct TransactionInfo {
+    pub(crate) id: String,
+    /// One of [`TRANSACTION_STATES`].
+    pub(crate) state: &'static str,
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+    pub(crate) timeout_ms: u64,
+    /// Wall clock of the first step of a transaction that is not over, milliseconds.
+    pub(crate) started_ms: Option<u64>,
+    pub(crate) partitions: BTreeSet<(String, i32)>,
+}
+
+impl Transaction {
+    fn describe(&self, id: &str) -> TransactionInfo {
+        let state = match (self.phase, self.ended_with_commit) {
+            (Phase::Ongoing, _) => "Ongoing",
+            (Phase::Committing, _) => "PrepareCommit",
+            (Phase::Aborting, _) => "PrepareAbort",
+            (Phase::Empty, None) => "Empty",
+            (Phase::Empty, Some(true)) => "CompleteCommit",
+            (Phase::Empty, Some(false)) => "CompleteAbort",
+        };
+        TransactionInfo {
+            id: id.to_string(),
+            state,
+            producer_id: self.producer_id,
+            epoch: self.epoch,
+            timeout_ms: self.timeout_ms,
+            started_ms: (self.phase != Phase::Empty).then_some(self.started_ms),
+            partitions: self.partitions.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     known: BTreeMap<String, Transaction>,
@@ -91,7 +130,7 @@ pub(crate) struct Transactions {
 type Answer<T> = std::result::Result<T, ResponseError>;
 
 fn code(error: Error) -> ResponseError {
-    error.response()
+    error.coordinator_response()
 }
 
 impl Transactions {
@@ -271,6 +310,11 @@ impl Transactions {
             Ok(())
         })
         .await
+    }
+
+    /// All transactional ids in order.
+    pub(crate) fn describe(&self) -> Vec<TransactionInfo> {
+        self.state.lock().known.iter().map(|(id, transaction)| transaction.describe(id)).collect()
     }
 
     /// Whether a partition's offset of a group may yet change by an open transaction.

@@ -8,7 +8,7 @@ use super::recovery::{self, LOG_START_FILE};
 use super::segment::{Segment, now_ms};
 use super::sidecar;
 use crate::error::{Error, Result};
-use crate::files::{replace_file, sync_dir};
+use crate::files::{replace_checked, sync_dir};
 
 /// Producers are forgotten after this long without an append.
 const PRODUCER_EXPIRY_MS: u64 = 7 * 24 * 3600 * 1000;
@@ -130,7 +130,7 @@ impl Partition {
             let to = offset.min(bound).max(inner.log_start);
             if to > inner.log_start {
                 let path = self.dir.join(LOG_START_FILE);
-                replace_file(&path, to.to_string().as_bytes()).map_err(|e| Error::io("write", &path, e))?;
+                replace_checked(&path, &to.to_string()).map_err(|e| Error::io("write", &path, e))?;
                 inner.log_start = to;
             }
             while inner.segments.len() > 1 && inner.segments[0].next_offset() <= to {

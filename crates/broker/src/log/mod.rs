@@ -2,6 +2,7 @@
 //! groups by a small pool of threads, and read by anyone up to the watermark its isolation allows.
 
 mod commit;
+mod compaction;
 mod group;
 mod listener;
 mod maintenance;
@@ -11,11 +12,13 @@ mod read;
 mod recovery;
 mod segment;
 mod sidecar;
+mod swap;
 mod syncer;
 #[cfg(test)]
 mod tests;
 
 pub use commit::Durable;
+pub(crate) use compaction::CompactionRules;
 pub(crate) use group::{GroupPart, append_group};
 pub use listener::Subscription;
 pub(crate) use partition::{LEADER_EPOCH, Origin, Partition, PartitionAppend, PartitionOptions};

@@ -9,8 +9,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::commit::{Commit, Durable};
+use super::compaction::Compacted;
 use super::listener::Listener;
-use super::producers::{AbortedTransaction, Checked, Producers};
+use super::producers::{AbortedTransaction, Checked, ProducerInfo, Producers};
 use super::read::Watermarks;
 use super::recovery;
 use super::segment::{Segment, now_ms};
@@ -19,6 +20,7 @@ use super::syncer::Syncer;
 use crate::error::{Error, Result};
 use crate::files::{Files, sync_dir};
 use crate::records::{Batch, BatchHeader, PREFIX_BYTES, control_batch};
+use crate::settings::LogSettings;
 
 /// The one leader epoch there is: a single node never changes leaders.
 pub(crate) const LEADER_EPOCH: i32 = 0;
@@ -27,9 +29,7 @@ pub(crate) const LEADER_EPOCH: i32 = 0;
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionOptions {
     pub(crate) sync: bool,
-    pub(crate) segment_bytes: u64,
-    pub(crate) segment_ms: u64,
-    pub(crate) max_batch_bytes: usize,
+    pub(crate) settings: Arc<LogSettings>,
 }
 
 /// Who appends.
@@ -48,6 +48,8 @@ pub(crate) struct PartitionAppend {
     pub(crate) base_offset: i64,
     /// Offset of the last record.
     pub(crate) last_offset: i64,
+    /// The time that the records were given, if they do not carry their producer's.
+    pub(crate) append_time_ms: Option<i64>,
     pub(crate) durable: Durable,
 }
 
@@ -88,6 +90,7 @@ pub(super) struct Inner {
     pub(super) failed: Option<String>,
     /// Offsets below which named readers of our own have read everything.
     pub(super) floors: BTreeMap<String, i64>,
+    pub(super) compacted: Compacted,
 }
 
 impl Inner {
@@ -106,6 +109,7 @@ impl Inner {
             scheduled: false,
             failed: None,
             floors: BTreeMap::new(),
+            compacted: Compacted::default(),
         }
     }
 
@@ -162,6 +166,15 @@ impl Partition {
         self.inner.lock().producers.open_transactions()
     }
 
+    pub(crate) fn settings(&self) -> &LogSettings {
+        &self.options.settings
+    }
+
+    /// What is known of the producers that have written here.
+    pub(crate) fn producers(&self) -> Vec<ProducerInfo> {
+        self.inner.lock().producers.describe()
+    }
+
     pub(super) fn aborted_between(&self, from: i64, to: i64) -> Vec<AbortedTransaction> {
         self.inner.lock().producers.aborted_between(from, to)
     }
@@ -177,12 +190,15 @@ impl Partition {
         self.check(&inner, batch, origin)?;
         if let Checked::Duplicate { base_offset, last_offset } = inner.producers.check(batch.header())? {
             let durable = self.durable_to(&mut inner, last_offset + 1)?;
-            return Ok(PartitionAppend { base_offset, last_offset, durable });
+            return Ok(PartitionAppend { base_offset, last_offset, append_time_ms: None, durable });
         }
-        let stage = self.stage(&mut inner, std::slice::from_ref(batch))?;
+        let append_time_ms = (origin == Origin::Client && self.options.settings.log_append_time()).then(|| now_ms() as i64);
+        let stamped = append_time_ms.map(|now| batch.stamped(now));
+        let stage = self.stage(&mut inner, std::slice::from_ref(stamped.as_ref().unwrap_or(batch)))?;
         let (base_offset, last_offset) = (stage[0].base_offset, stage[0].last_offset());
         self.apply(&mut inner, &stage);
-        self.finish(inner, base_offset, last_offset)
+        let durable = self.finish(inner, last_offset);
+        Ok(PartitionAppend { base_offset, last_offset, append_time_ms, durable })
     }
 
     /// Ends a producer's transaction here by writing a marker.
@@ -197,7 +213,7 @@ impl Partition {
         inner.active().extent.lock().grow(&stage[0]);
         inner.producers.ended(producer_id, epoch, commit, offset, now);
         inner.log_end = offset + 1;
-        Ok(self.finish(inner, offset, offset)?.durable)
+        Ok(self.finish(inner, offset))
     }
 
     /// Resolves when everything before `offset` is on disk.
@@ -224,7 +240,7 @@ impl Partition {
 
     pub(super) fn check(&self, inner: &Inner, batch: &Batch, origin: Origin) -> Result<()> {
         self.check_alive(inner)?;
-        let (header, limit) = (batch.header(), self.options.max_batch_bytes);
+        let (header, limit) = (batch.header(), self.options.settings.max_batch_bytes());
         if batch.bytes().len() > limit {
             return Err(Error::TooLarge { size: batch.bytes().len(), limit });
         }
@@ -308,7 +324,7 @@ impl Partition {
     }
 
     /// Ends an append of one partition: registers for the sync, lets go of the lock, wakes readers.
-    fn finish(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, base_offset: i64, last_offset: i64) -> Result<PartitionAppend> {
+    fn finish(self: &Arc<Self>, mut inner: MutexGuard<'_, Inner>, last_offset: i64) -> Durable {
         let durable = if self.options.sync {
             let (commit, durable) = Commit::new(1, Vec::new());
             enqueue(&mut inner, last_offset + 1, commit);
@@ -324,7 +340,7 @@ impl Partition {
         if submit {
             self.syncer.submit(self.clone());
         }
-        Ok(PartitionAppend { base_offset, last_offset, durable })
+        durable
     }
 
     /// Whether the caller is to submit the partition to the syncer. Without durable appends only closed segments
@@ -352,8 +368,8 @@ impl Partition {
     fn roll_if_due(&self, inner: &mut Inner, bytes: u64) -> Result<()> {
         let active = inner.active().clone();
         let size = active.size();
-        let old = now_ms().saturating_sub(active.opened_ms) >= self.options.segment_ms;
-        if size == 0 || (size + bytes <= self.options.segment_bytes && !old) {
+        let old = now_ms().saturating_sub(active.opened_ms) >= self.options.settings.segment_ms();
+        if size == 0 || (size + bytes <= self.options.settings.segment_bytes() && !old) {
             return Ok(());
         }
         self.roll(inner)

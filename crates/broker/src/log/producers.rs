@@ -52,6 +52,19 @@ pub(super) struct Producers {
     aborted: Vec<AbortedTransaction>,
 }
 
+/// One producer, described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProducerInfo {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+    /// Sequence number of its last record; -1 if unknown.
+    pub(crate) last_sequence: i32,
+    /// Wall clock of its last append, milliseconds.
+    pub(crate) seen_ms: i64,
+    /// First offset of its open transaction.
+    pub(crate) open_from: Option<i64>,
+}
+
 /// What [`Producers::check`] found.
 #[derive(Debug, PartialEq)]
 pub(super) enum Checked {
@@ -166,6 +179,20 @@ impl Producers {
     /// Open transactions as (producer id, epoch).
     pub(super) fn open_transactions(&self) -> Vec<(i64, i16)> {
         self.open.values().filter_map(|id| Some((*id, self.known.get(id)?.epoch))).collect()
+    }
+
+    /// All producers by id.
+    pub(super) fn describe(&self) -> Vec<ProducerInfo> {
+        let describe = |(id, producer): (&i64, &Producer)| ProducerInfo {
+            id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.last().map_or(-1, |batch| batch.last_sequence),
+            seen_ms: producer.seen_ms,
+            open_from: producer.open_from,
+        };
+        let mut all: Vec<_> = self.known.iter().map(describe).collect();
+        all.sort_by_key(|producer| producer.id);
+        all
     }
 
     /// Aborted transactions with records in `from..to`.

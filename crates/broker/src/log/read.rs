@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::partition::Partition;
 use super::producers::AbortedTransaction;
 use super::recovery::marker_commits;
-use super::segment::Segment;
+use super::segment::{Chunk, Segment};
 use crate::error::{Error, Result};
 use crate::records::Batch;
 
@@ -72,7 +72,7 @@ pub(crate) struct RawFetch {
 impl Partition {
     /// Whole batches from the one that holds `offset` on, at most `max_bytes` but at least one if there is one.
     pub(crate) fn read_raw(&self, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<RawFetch> {
-        let (chunk, watermarks) = self.read_chunk(offset, max_bytes, isolation)?;
+        let (chunk, _, watermarks) = self.read_chunk(offset, max_bytes, isolation)?;
         let (bytes, end) = match chunk {
             Some(chunk) => (chunk.bytes, chunk.headers.last().map_or(offset, |h| h.last_offset() + 1)),
             None => (Bytes::new(), offset),
@@ -83,9 +83,9 @@ impl Partition {
 
     /// Data batches from the one that holds `offset` on.
     pub(crate) fn read(&self, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<Fetched> {
-        let (chunk, watermarks) = self.read_chunk(offset, max_bytes, isolation)?;
+        let (chunk, reached, watermarks) = self.read_chunk(offset, max_bytes, isolation)?;
         let Some(chunk) = chunk else {
-            return Ok(Fetched { batches: Vec::new(), next_offset: offset, watermarks });
+            return Ok(Fetched { batches: Vec::new(), next_offset: reached, watermarks });
         };
         let next_offset = chunk.headers.last().map_or(offset, |header| header.last_offset() + 1).max(offset);
         let aborted = match isolation {
@@ -107,7 +107,8 @@ impl Partition {
         Ok(Fetched { batches, next_offset, watermarks })
     }
 
-    fn read_chunk(&self, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<(Option<super::segment::Chunk>, Watermarks)> {
+    /// Also tells up to where there is nothing to read, if there is nothing.
+    fn read_chunk(&self, offset: i64, max_bytes: usize, isolation: Isolation) -> Result<(Option<Chunk>, i64, Watermarks)> {
         let mut from = offset;
         loop {
             let (segment, watermarks) = {
@@ -120,16 +121,17 @@ impl Partition {
             };
             let limit = watermarks.end(isolation);
             if from >= limit {
-                return Ok((None, watermarks));
+                return Ok((None, from, watermarks));
             }
             let chunk = segment.read(from, limit, max_bytes)?;
             if !chunk.headers.is_empty() {
-                return Ok((Some(chunk), watermarks));
+                return Ok((Some(chunk), from, watermarks));
             }
             // The segment holds nothing more for us: go to the next one, if this one is closed.
             let next = segment.next_offset();
             if next <= from || next >= limit {
-                return Ok((None, watermarks));
+                let reached = if segment.gaps { next.clamp(from, limit) } else { from };
+                return Ok((None, reached, watermarks));
             }
             from = next;
         }

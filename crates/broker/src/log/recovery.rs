@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::partition::Inner;
 use super::producers::Producers;
 use super::segment::{Extent, Segment, now_ms, segment_path};
-use super::sidecar;
+use super::{sidecar, swap};
 use crate::error::{Error, Result};
-use crate::files::{Files, sync_dir};
+use crate::files::{Files, read_checked, sync_dir};
 use crate::records::{Batch, BatchHeader};
 
 /// File that holds the log's start offset when records before it were deleted inside a segment.
@@ -19,6 +19,7 @@ pub(super) const LOG_START_FILE: &str = "log-start";
 /// Reads the folder and returns the state of the log, with at least one segment.
 pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
+    let compaction = swap::recover(dir)?;
     let mut bases = segment_bases(dir)?;
     bases.sort_unstable();
     let mut segments: Vec<Arc<Segment>> = Vec::new();
@@ -26,7 +27,8 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     let mut unsealed = Vec::new();
     let mut torn = false;
     for (at, &base_offset) in bases.iter().enumerate() {
-        let segment = Segment::open(files, dir, base_offset)?;
+        let mut segment = Segment::open(files, dir, base_offset)?;
+        segment.gaps = base_offset < compaction.gaps_to;
         if torn {
             tracing::warn!(path = %segment.path.display(), "removing a segment behind a torn one");
             std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
@@ -45,6 +47,12 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
         }
         let synced = !last && bases[at..].iter().any(|base| sidecar::exists(&segment_path(dir, *base)));
         torn = scan(&segment, &mut producers, synced)?;
+        if segment.gaps
+            && !torn
+            && let Some(next) = bases.get(at + 1)
+        {
+            segment.extent.lock().next_offset = *next;
+        }
         let segment = Arc::new(segment);
         if !last && !torn {
             unsealed.push((segment.clone(), producers.clone()));
@@ -63,9 +71,11 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     }
     let first = segments[0].base_offset;
     let log_end = segments.last().map_or(0, |s| s.next_offset());
-    let log_start = read_log_start(dir).unwrap_or(first).clamp(first, log_end);
+    let log_start = read_log_start(dir)?.unwrap_or(first).clamp(first, log_end);
     producers.forget_before(log_start);
-    Ok(Inner::recovered(segments, log_start, log_end, producers))
+    let mut inner = Inner::recovered(segments, log_start, log_end, producers);
+    inner.compacted.to = compaction.compacted_to;
+    Ok(inner)
 }
 
 /// Scans one segment with checksums, cuts what is not good and tells whether anything was cut. In a segment that
@@ -124,6 +134,13 @@ fn segment_bases(dir: &Path) -> Result<Vec<i64>> {
     Ok(bases)
 }
 
-fn read_log_start(dir: &Path) -> Option<i64> {
-    std::fs::read_to_string(dir.join(LOG_START_FILE)).ok()?.trim().parse().ok()
+fn read_log_start(dir: &Path) -> Result<Option<i64>> {
+    let path = dir.join(LOG_START_FILE);
+    let damaged = |detail: &str| Error::Corrupt { path: path.clone(), position: 0, detail: detail.to_string() };
+    match read_checked(&path) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| damaged("it does not hold an offset")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(damaged("it does not match its checksum")),
+        Err(error) => Err(Error::io("read", &path, error)),
+    }
 }

@@ -73,6 +73,8 @@ pub(super) struct Segment {
     pub(super) appended_ms: AtomicU64,
     /// Wall clock of the first append since creation or start, milliseconds.
     pub(super) opened_ms: u64,
+    /// Records may be missing in it, because the log was compacted.
+    pub(super) gaps: bool,
 }
 
 /// File name of the segment that starts at an offset.
@@ -95,6 +97,7 @@ impl Segment {
             verified: AtomicU64::new(0),
             appended_ms: AtomicU64::new(modified),
             opened_ms: modified,
+            gaps: false,
         })
     }
 
@@ -239,7 +242,8 @@ impl Segment {
                 Ok(header) => header,
                 Err(error) => return Ok((position, Some(error.to_string()))),
             };
-            if header.base_offset != expected || header.last_offset_delta < 0 {
+            let due = if self.gaps { header.base_offset >= expected } else { header.base_offset == expected };
+            if !due || header.last_offset_delta < 0 {
                 return Ok((position, Some(format!("offset {} where {expected} was due", header.base_offset))));
             }
             let batch = buffer.split_to(header.total_bytes());

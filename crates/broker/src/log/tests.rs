@@ -11,6 +11,9 @@ use super::*;
 use crate::error::Error;
 use crate::files::{DiskFiles, Files, SegmentFile};
 use crate::records::{Batch, BatchBuilder};
+use crate::settings::LogSettings;
+
+mod compaction;
 
 /// Real files with faults on demand.
 #[derive(Debug, Default)]
@@ -105,7 +108,7 @@ impl Bench {
     }
 
     fn try_open(&self, name: &str) -> crate::Result<Arc<Partition>> {
-        let options = PartitionOptions { sync: true, segment_bytes: self.segment_bytes, segment_ms: u64::MAX, max_batch_bytes: 1 << 20 };
+        let options = PartitionOptions { sync: true, settings: LogSettings::plain(self.segment_bytes, u64::MAX, 1 << 20) };
         let files = Arc::new(FaultyFiles(self.faults.clone()));
         Partition::open(name.into(), 0, self.dir.path().join(name), files, options, self.syncer.clone())
     }

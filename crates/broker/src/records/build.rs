@@ -183,11 +183,11 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-fn varint_bytes(value: i64) -> usize {
+pub(super) fn varint_bytes(value: i64) -> usize {
     (70 - (zigzag(value) | 1).leading_zeros() as usize) / 7
 }
 
-fn put_varint(out: &mut Vec<u8>, value: i64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut value = zigzag(value);
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -196,14 +196,14 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(value as u8);
 }
 
-fn field_bytes(field: Option<&[u8]>) -> usize {
+pub(super) fn field_bytes(field: Option<&[u8]>) -> usize {
     match field {
         Some(field) => varint_bytes(field.len() as i64) + field.len(),
         None => 1,
     }
 }
 
-fn put_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
+pub(super) fn put_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
     match field {
         Some(field) => {
             put_varint(out, field.len() as i64);

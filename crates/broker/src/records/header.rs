@@ -17,6 +17,7 @@ const COMPRESSION_MASK: i16 = 0x07;
 const TIMESTAMP_TYPE_BIT: i16 = 0x08;
 const TRANSACTIONAL_BIT: i16 = 0x10;
 const CONTROL_BIT: i16 = 0x20;
+const DELETE_HORIZON_BIT: i16 = 0x40;
 
 /// The fields of a batch's header, in the order of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +117,30 @@ impl BatchHeader {
     /// Whether the record timestamps are to be read as the log's append time.
     pub fn is_log_append_time(&self) -> bool {
         self.attributes & TIMESTAMP_TYPE_BIT != 0
+    }
+
+    /// When tombstones of the batch may be removed, milliseconds since 1970 UTC; set by the compaction that first saw
+    /// them. It stands in place of the base timestamp.
+    pub(crate) fn delete_horizon_ms(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON_BIT != 0).then_some(self.base_timestamp)
+    }
+
+    pub(super) fn with_delete_horizon(mut self, horizon_ms: Option<i64>) -> BatchHeader {
+        match horizon_ms {
+            Some(horizon) => {
+                self.attributes |= DELETE_HORIZON_BIT;
+                self.base_timestamp = horizon;
+            }
+            None => self.attributes &= !DELETE_HORIZON_BIT,
+        }
+        self
+    }
+
+    /// The header of the same batch when its records carry the time of their append.
+    pub(super) fn stamped(mut self, now_ms: i64) -> BatchHeader {
+        self.attributes |= TIMESTAMP_TYPE_BIT;
+        self.max_timestamp = now_ms;
+        self
     }
 
     /// Compares the checksum with the bytes of the whole batch.

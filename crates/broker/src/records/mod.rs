@@ -6,6 +6,7 @@ mod build;
 mod compression;
 mod header;
 mod read;
+mod retain;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,13 @@ impl Batch {
     pub(crate) fn trusted(bytes: Bytes, header: BatchHeader) -> Batch {
         debug_assert_eq!(bytes.len(), header.total_bytes());
         Batch { bytes, header }
+    }
+
+    /// A copy whose records carry the time of their append, milliseconds since 1970 UTC.
+    pub(crate) fn stamped(&self, now_ms: i64) -> Batch {
+        let mut bytes = self.bytes.to_vec();
+        let header = self.header.stamped(now_ms).seal(&mut bytes);
+        Batch { bytes: bytes.into(), header }
     }
 
     /// The fixed fields.

@@ -93,6 +93,11 @@ impl<'a> Headers<'a> {
         self.count == 0
     }
 
+    /// As they are encoded.
+    pub(super) fn raw(&self) -> (usize, &'a [u8]) {
+        (self.count, self.bytes)
+    }
+
     /// Iterates the headers; a malformed one yields an error and ends the iteration.
     pub fn iter(&self) -> impl Iterator<Item = Result<Header<'a>>> + use<'a> {
         let mut rest = self.bytes;

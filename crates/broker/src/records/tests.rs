@@ -162,3 +162,28 @@ fn sequences_wrap_after_the_greatest() {
 fn an_empty_batch_is_refused() {
     assert!(matches!(BatchBuilder::default().build(), Err(Error::InvalidBatch(_))));
 }
+
+#[test]
+fn a_batch_without_some_records_keeps_the_others_as_they_were() {
+    for codec in CODECS {
+        let mut builder = BatchBuilder::new(codec).producer(5, 1, 40);
+        for n in 0..50u8 {
+            let value = (n % 7 > 0).then_some(&b"value"[..]);
+            builder.push_with_headers(1_000 + i64::from(n), Some(&[n]), value, &[("name", Some(&[n, n])), ("null", None)]);
+        }
+        let batch = builder.build().unwrap();
+        assert_eq!(batch.retain(None, |_| true).unwrap().unwrap(), batch);
+        assert!(batch.retain(None, |_| false).unwrap().is_none());
+        for horizon in [None, Some(9_999)] {
+            let kept = batch.retain(horizon, |record| record.offset % 3 == 1).unwrap().unwrap();
+            let kept = Batch::parse(kept.bytes().clone()).unwrap();
+            assert_eq!((kept.base_offset(), kept.last_offset(), kept.header().last_sequence()), (0, 49, 89));
+            assert_eq!(kept.header().delete_horizon_ms(), horizon);
+            let (before, after) = (batch.records().unwrap(), kept.records().unwrap());
+            let before = before.iter().map(Result::unwrap).filter(|record| record.offset % 3 == 1);
+            assert!(before.eq(after.iter().map(Result::unwrap)));
+            let again = kept.retain(horizon, |record| record.offset > 1).unwrap().unwrap();
+            assert_eq!(again.records().unwrap().iter().next().unwrap().unwrap().timestamp, 1_004);
+        }
+    }
+}

@@ -10,7 +10,9 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::connection::Reply;
-use super::{Context, fetch, group_offsets, groups, guard, metadata, offsets, produce, topic_admin, transactions};
+use super::{
+    Context, configs, fetch, group_offsets, groups, guard, metadata, offsets, produce, topic_admin, transaction_info, transactions,
+};
 
 /// A served request kind: key, lowest and highest version.
 pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
@@ -39,7 +41,14 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::EndTxn, 0, 4),
     (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::CreatePartitions, 0, 3),
+    (ApiKey::IncrementalAlterConfigs, 0, 1),
+    (ApiKey::OffsetDelete, 0, 0),
     (ApiKey::DescribeCluster, 0, 2),
+    (ApiKey::DescribeProducers, 0, 0),
+    (ApiKey::DescribeTransactions, 0, 0),
+    (ApiKey::ListTransactions, 0, 1),
 ];
 
 /// A request with its header decoded.
@@ -137,9 +146,12 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::OffsetForLeaderEpoch => request.reply(&offsets::leader_epochs(&context, request.body()?)),
         ApiKey::Metadata => request.reply(&metadata::metadata(&context, request.body()?, version).await),
         ApiKey::DescribeCluster => request.reply(&metadata::describe_cluster(&context, request.body()?)),
-        ApiKey::DescribeConfigs => request.reply(&metadata::describe_configs(&context, request.body()?, version)),
+        ApiKey::DescribeConfigs => request.reply(&configs::describe(&context, request.body()?, version)),
+        ApiKey::AlterConfigs => request.reply(&configs::alter(&context, request.body()?).await),
+        ApiKey::IncrementalAlterConfigs => request.reply(&configs::alter_incrementally(&context, request.body()?).await),
         ApiKey::ApiVersions => request.reply(&api_versions(&request)),
         ApiKey::CreateTopics => request.reply(&topic_admin::create(&context, request.body()?, version).await),
+        ApiKey::CreatePartitions => request.reply(&topic_admin::create_partitions(&context, request.body()?).await),
         ApiKey::DeleteTopics => request.reply(&topic_admin::delete(&context, request.body()?, version).await),
         ApiKey::DeleteRecords => request.reply(&topic_admin::delete_records(&context, request.body()?).await),
         ApiKey::FindCoordinator => request.reply(&groups::find_coordinator(&context, request.body()?, version)),
@@ -152,11 +164,15 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::DeleteGroups => request.reply(&groups::delete(&context, request.body()?).await),
         ApiKey::OffsetCommit => request.reply(&group_offsets::commit(&context, request.body()?).await),
         ApiKey::OffsetFetch => request.reply(&group_offsets::fetch(&context, request.body()?, version)),
+        ApiKey::OffsetDelete => request.reply(&group_offsets::delete(&context, request.body()?).await),
         ApiKey::InitProducerId => request.reply(&transactions::init_producer_id(&context, request.body()?).await),
         ApiKey::AddPartitionsToTxn => request.reply(&transactions::add_partitions(&context, request.body()?, version).await),
         ApiKey::AddOffsetsToTxn => request.reply(&transactions::add_offsets(&context, request.body()?, version).await),
         ApiKey::TxnOffsetCommit => request.reply(&transactions::commit_offsets(&context, request.body()?, version).await),
         ApiKey::EndTxn => request.reply(&transactions::end(&context, request.body()?, version).await),
+        ApiKey::DescribeProducers => request.reply(&transaction_info::producers(&context, request.body()?)),
+        ApiKey::DescribeTransactions => request.reply(&transaction_info::describe(&context, request.body()?)),
+        ApiKey::ListTransactions => request.reply(&transaction_info::list(&context, request.body()?)),
         _ => None,
     }
 }

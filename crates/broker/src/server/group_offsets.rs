@@ -1,28 +1,68 @@
-//! OffsetCommit and OffsetFetch.
+//! OffsetCommit, OffsetFetch and OffsetDelete.
 
+use std::collections::BTreeSet;
+
+use bytes::{Buf, Bytes};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 };
-use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{
+    ConsumerProtocolSubscription, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse, OffsetFetchRequest,
+    OffsetFetchResponse, TopicName,
+};
+use kafka_protocol::protocol::{Decodable, StrBytes};
 
-use super::{Context, text, topic_name};
-use crate::coordinator::{CommittedOffset, MemberId, OffsetKey};
+use super::{Context, code_of, text, topic_name};
+use crate::coordinator::{CommittedOffset, GroupInfo, MemberId, OffsetKey};
+use crate::log::Durable;
 
 /// Longest metadata that may be kept with an offset.
 const MOST_METADATA_BYTES: usize = 4096;
 /// First version with several groups in a fetch.
 const GROUPS_VERSION: i16 = 8;
 
-/// Checks one partition of a commit.
-pub(super) fn check_offset(context: &Context, topic: &str, partition: i32, metadata: &str) -> Result<(), ResponseError> {
-    if metadata.len() > MOST_METADATA_BYTES {
-        return Err(ResponseError::OffsetMetadataTooLarge);
+/// The offsets of a request that may be committed, and what is wrong with the others.
+pub(super) struct Commits {
+    group: String,
+    pub(super) offsets: Vec<(OffsetKey, CommittedOffset)>,
+    results: Vec<(TopicName, Vec<(i32, Result<(), ResponseError>)>)>,
+}
+
+impl Commits {
+    pub(super) fn new(group: &str) -> Commits {
+        Commits { group: group.to_string(), offsets: Vec::new(), results: Vec::new() }
     }
-    context.broker.shared.topics.partition(topic, partition).map(drop).map_err(|error| error.response())
+
+    /// The partitions that follow are of this topic.
+    pub(super) fn topic(&mut self, name: &TopicName) {
+        self.results.push((name.clone(), Vec::new()));
+    }
+
+    /// Takes one partition's offset, if the member is allowed to commit and the offset is in order.
+    pub(super) fn take(&mut self, context: &Context, allowed: Result<(), ResponseError>, partition: i32, offset: CommittedOffset) {
+        let Some((topic, results)) = self.results.last_mut() else { return };
+        let checked = allowed.and_then(|()| {
+            if offset.metadata.len() > MOST_METADATA_BYTES {
+                return Err(ResponseError::OffsetMetadataTooLarge);
+            }
+            context.broker.shared.topics.partition(topic, partition).map(drop).map_err(|error| error.response())
+        });
+        if checked.is_ok() {
+            let key = OffsetKey { group: self.group.clone(), topic: topic.to_string(), partition };
+            self.offsets.push((key, offset));
+        }
+        results.push((partition, checked));
+    }
+
+    /// The error codes to answer with, by topic and partition: `stored` is how the offsets that were in order fared.
+    pub(super) fn codes(self, stored: Result<(), ResponseError>) -> impl Iterator<Item = (TopicName, Vec<(i32, i16)>)> {
+        let code = move |(partition, checked): (i32, Result<(), ResponseError>)| (partition, code_of(checked.and(stored)));
+        self.results.into_iter().map(move |(topic, results)| (topic, results.into_iter().map(code).collect()))
+    }
 }
 
 pub(super) async fn commit(context: &Context, request: OffsetCommitRequest) -> OffsetCommitResponse {
@@ -34,43 +74,87 @@ pub(super) async fn commit(context: &Context, request: OffsetCommitRequest) -> O
         generation: request.generation_id_or_member_epoch,
     };
     let allowed = coordinator.groups.may_commit(member);
-    let mut offsets = Vec::new();
-    let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for partition in &topic.partitions {
-            let index = partition.partition_index;
-            let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-            let checked = allowed.and_then(|()| check_offset(context, &topic.name, index, metadata));
-            if checked.is_ok() {
-                let key = OffsetKey { group: request.group_id.to_string(), topic: topic.name.to_string(), partition: index };
-                let offset = CommittedOffset {
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: metadata.to_string(),
-                };
-                offsets.push((key, offset));
-            }
-            partitions.push((index, checked));
+    let mut commits = Commits::new(&request.group_id);
+    for topic in request.topics {
+        commits.topic(&topic.name);
+        for partition in topic.partitions {
+            let offset = CommittedOffset {
+                offset: partition.committed_offset,
+                leader_epoch: partition.committed_leader_epoch,
+                metadata: partition.committed_metadata.unwrap_or_default().to_string(),
+            };
+            commits.take(context, allowed, partition.partition_index, offset);
         }
-        results.push((topic.name.clone(), partitions));
     }
-    let mut stored = Ok(());
-    if !offsets.is_empty() {
-        stored = match coordinator.offsets.commit(offsets, Vec::new()) {
-            Ok(durable) => durable.await,
-            Err(error) => Err(error),
-        }
-        .map_err(|error| error.response());
-    }
-    let topics = results.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|(index, checked)| {
-            let code = super::code_of(checked.and(stored));
-            OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
-        });
+    let offsets = std::mem::take(&mut commits.offsets);
+    let stored = if offsets.is_empty() { Ok(()) } else { durable(coordinator.offsets.commit(offsets, Vec::new())).await };
+    let topics = commits.codes(stored).map(|(name, codes)| {
+        let partitions = codes
+            .into_iter()
+            .map(|(index, code)| OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code));
         OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
     OffsetCommitResponse::default().with_topics(topics.collect())
+}
+
+/// Waits for a change of the coordinator's state to be on disk.
+async fn durable(changed: crate::Result<Durable>) -> Result<(), ResponseError> {
+    let done = match changed {
+        Ok(durable) => durable.await,
+        Err(error) => Err(error),
+    };
+    done.map_err(|error| error.coordinator_response())
+}
+
+pub(super) async fn delete(context: &Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
+    let coordinator = &context.broker.shared.coordinator;
+    let group: &str = &request.group_id;
+    let active = coordinator.groups.describe(group).filter(|info| !info.members.is_empty());
+    let refused = match &active {
+        None if coordinator.offsets.of_group(group).is_empty() => Some(ResponseError::GroupIdNotFound),
+        Some(info) if info.protocol_type != "consumer" => Some(ResponseError::NonEmptyGroup),
+        _ => None,
+    };
+    if let Some(error) = refused {
+        return OffsetDeleteResponse::default().with_error_code(error.code());
+    }
+    let subscribed = active.map(|info| subscriptions(&info)).unwrap_or_default();
+    let mut keys = BTreeSet::new();
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let mut checked = Vec::with_capacity(topic.partitions.len());
+        for partition in topic.partitions {
+            let (name, index) = (&topic.name, partition.partition_index);
+            let known = context.broker.shared.topics.partition(name, index).map(drop).map_err(|error| error.response());
+            let free = if subscribed.contains(name.as_str()) { Err(ResponseError::GroupSubscribedToTopic) } else { Ok(()) };
+            let result = known.and(free);
+            if result.is_ok() {
+                keys.insert(OffsetKey { group: group.to_string(), topic: name.to_string(), partition: index });
+            }
+            checked.push((index, result));
+        }
+        results.push((topic.name, checked));
+    }
+    let deleted = durable(coordinator.offsets.forget_keys(&keys)).await;
+    let topics = results.into_iter().map(|(name, checked)| {
+        let partitions = checked.into_iter().map(|(index, result)| {
+            OffsetDeleteResponsePartition::default().with_partition_index(index).with_error_code(code_of(result.and(deleted)))
+        });
+        OffsetDeleteResponseTopic::default().with_name(name).with_partitions(partitions.collect())
+    });
+    OffsetDeleteResponse::default().with_topics(topics.collect())
+}
+
+/// The topics that the members of a consumer group are subscribed to.
+fn subscriptions(info: &GroupInfo) -> BTreeSet<String> {
+    let decode = |metadata: &Bytes| {
+        let mut metadata = metadata.clone();
+        let version = metadata.try_get_i16().ok()?;
+        // Later versions only add to the end.
+        let subscription = ConsumerProtocolSubscription::decode(&mut metadata, version.clamp(0, 3)).ok()?;
+        Some(subscription.topics.into_iter().map(|topic| topic.to_string()).collect::<Vec<_>>())
+    };
+    info.members.iter().filter_map(|member| decode(&member.metadata)).flatten().collect()
 }
 
 type Asked = Option<Vec<(TopicName, Vec<i32>)>>;

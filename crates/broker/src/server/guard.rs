@@ -97,6 +97,9 @@ const TXN_OFFSET_COMMIT: &[Field] = &[
 
 const DESCRIBE_CONFIGS: &[Field] = &[all(Structs(&[all(Fixed(1)), all(Text), all(TEXTS)])), all(Fixed(1)), since(3, Fixed(1))];
 
+const INCREMENTAL_ALTER_CONFIGS: &[Field] =
+    &[all(Structs(&[all(Fixed(1)), all(Text), all(Structs(&[all(Text), all(Fixed(1)), all(Text)]))])), all(Fixed(1))];
+
 /// Request kinds, the version from which lengths are varints and structures end in tagged fields, and the fields.
 const SHAPES: &[(ApiKey, i16, &[Field])] = &[
     (ApiKey::Produce, 9, PRODUCE),
@@ -124,6 +127,13 @@ const SHAPES: &[(ApiKey, i16, &[Field])] = &[
     (ApiKey::EndTxn, 3, &[all(Text), all(Fixed(8 + 2 + 1))]),
     (ApiKey::TxnOffsetCommit, 3, TXN_OFFSET_COMMIT),
     (ApiKey::DescribeConfigs, 4, DESCRIBE_CONFIGS),
+    (ApiKey::AlterConfigs, 2, &[all(Structs(&[all(Fixed(1)), all(Text), all(Structs(&[all(Text), all(Text)]))])), all(Fixed(1))]),
+    (ApiKey::IncrementalAlterConfigs, 1, INCREMENTAL_ALTER_CONFIGS),
+    (ApiKey::CreatePartitions, 2, &[all(Structs(&[all(Text), all(Fixed(4)), all(Structs(&[all(NUMBERS)]))])), all(Fixed(4 + 1))]),
+    (ApiKey::OffsetDelete, LAST, &[all(Text), all(Structs(TOPIC_NUMBERS))]),
+    (ApiKey::DescribeProducers, 0, &[all(Structs(TOPIC_NUMBERS))]),
+    (ApiKey::DescribeTransactions, 0, &[all(TEXTS)]),
+    (ApiKey::ListTransactions, 0, &[all(TEXTS), all(Values(&Fixed(8))), since(1, Fixed(8))]),
     (ApiKey::DescribeCluster, 0, &[all(Fixed(1)), since(1, Fixed(1)), since(2, Fixed(1))]),
 ];
 

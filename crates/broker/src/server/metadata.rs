@@ -1,14 +1,11 @@
-//! Metadata, DescribeCluster and DescribeConfigs: one node that leads everything.
+//! Metadata and DescribeCluster: one node that leads everything.
 
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
-use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
-use kafka_protocol::messages::{
-    DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, MetadataRequest, MetadataResponse,
-};
+use kafka_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse, MetadataRequest, MetadataResponse};
 
 use super::{Context, NODE_ID, text, topic_name};
 use crate::config::TopicConfig;
@@ -86,67 +83,4 @@ pub(super) fn describe_cluster(context: &Context, request: DescribeClusterReques
         .with_controller_id(NODE_ID)
         .with_endpoint_type(request.endpoint_type)
         .with_brokers(vec![node])
-}
-
-const TOPIC_RESOURCE: i8 = 2;
-const BROKER_RESOURCE: i8 = 4;
-const CONFIG_TYPE_LONG: i8 = 5;
-const CONFIG_TYPE_STRING: i8 = 2;
-const SOURCE_TOPIC: i8 = 1;
-const SOURCE_DEFAULT: i8 = 5;
-
-pub(super) fn describe_configs(context: &Context, request: DescribeConfigsRequest, version: i16) -> DescribeConfigsResponse {
-    let results = request.resources.into_iter().map(|resource| {
-        let result =
-            DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name.clone());
-        let settings = match resource.resource_type {
-            TOPIC_RESOURCE => match context.broker.shared.topics.get(&resource.resource_name) {
-                Some(topic) => topic_settings(context, &topic.config),
-                None => return result.with_error_code(ResponseError::UnknownTopicOrPartition.code()),
-            },
-            BROKER_RESOURCE => broker_settings(context),
-            _ => return result.with_error_code(ResponseError::InvalidRequest.code()),
-        };
-        let wanted = |name: &str| match &resource.configuration_keys {
-            Some(keys) if !keys.is_empty() => keys.iter().any(|key| key.as_str() == name),
-            _ => true,
-        };
-        let configs = settings.into_iter().filter(|(name, ..)| wanted(name)).map(|(name, value, set)| {
-            let number = value.parse::<i64>().is_ok();
-            let config = DescribeConfigsResourceResult::default()
-                .with_name(text(name))
-                .with_value(Some(text(&value)))
-                .with_read_only(true)
-                .with_config_source(if set { SOURCE_TOPIC } else { SOURCE_DEFAULT });
-            if version >= 3 { config.with_config_type(if number { CONFIG_TYPE_LONG } else { CONFIG_TYPE_STRING }) } else { config }
-        });
-        result.with_configs(configs.collect())
-    });
-    DescribeConfigsResponse::default().with_results(results.collect())
-}
-
-/// Name, value, and whether the topic sets it itself.
-fn topic_settings(context: &Context, topic: &TopicConfig) -> Vec<(&'static str, String, bool)> {
-    let config = &context.broker.shared.config;
-    let or_unlimited = |value: Option<i64>| value.unwrap_or(-1).to_string();
-    vec![
-        ("cleanup.policy", "delete".into(), false),
-        ("compression.type", "producer".into(), false),
-        ("max.message.bytes", config.limits.max_batch_bytes.to_string(), false),
-        ("message.timestamp.type", "CreateTime".into(), false),
-        ("retention.bytes", or_unlimited(topic.retention_bytes), topic.retention_bytes.is_some()),
-        ("retention.ms", or_unlimited(topic.retention_ms), topic.retention_ms.is_some()),
-        ("segment.bytes", topic.segment_bytes.unwrap_or(config.segment_bytes).to_string(), topic.segment_bytes.is_some()),
-    ]
-}
-
-fn broker_settings(context: &Context) -> Vec<(&'static str, String, bool)> {
-    let config = &context.broker.shared.config;
-    vec![
-        ("auto.create.topics.enable", config.auto_create.to_string(), false),
-        ("default.replication.factor", "1".into(), false),
-        ("log.segment.bytes", config.segment_bytes.to_string(), false),
-        ("message.max.bytes", config.limits.max_batch_bytes.to_string(), false),
-        ("num.partitions", config.default_partitions.to_string(), false),
-    ]
 }

@@ -3,6 +3,7 @@
 //! (for the disk, for data, for a rebalance) goes on in a task of its own. Answers leave in request order.
 
 mod api;
+mod configs;
 mod connection;
 mod fetch;
 mod group_offsets;
@@ -14,6 +15,7 @@ mod produce;
 #[cfg(test)]
 mod tests;
 mod topic_admin;
+mod transaction_info;
 mod transactions;
 
 use std::net::SocketAddr;

@@ -42,15 +42,16 @@ pub(super) async fn produce(context: &Context, request: ProduceRequest, version:
         let mut answers = Vec::with_capacity(partitions.len());
         for (index, appended) in partitions {
             let durable = match appended {
-                Ok(PartitionAppend { base_offset, durable, .. }) => durable.await.map(|()| base_offset),
+                Ok(PartitionAppend { base_offset, append_time_ms, durable, .. }) => durable.await.map(|()| (base_offset, append_time_ms)),
                 Err(error) => Err(error),
             };
             let answer = PartitionProduceResponse::default().with_index(index);
             answers.push(match durable {
-                Ok(base_offset) => {
+                Ok((base_offset, append_time_ms)) => {
                     let partition = topic.as_ref().and_then(|t| t.partitions.get(index as usize));
                     let log_start = partition.map_or(-1, |p| p.watermarks().log_start);
-                    answer.with_base_offset(base_offset).with_log_append_time_ms(-1).with_log_start_offset(log_start)
+                    let append_time_ms = append_time_ms.unwrap_or(-1);
+                    answer.with_base_offset(base_offset).with_log_append_time_ms(append_time_ms).with_log_start_offset(log_start)
                 }
                 Err(error) => {
                     let (mut code, message) = failure(&error);
@@ -81,12 +82,15 @@ fn append(
         return Err(Error::Internal(name.to_string()));
     }
     let partition = usize::try_from(index).ok().and_then(|at| topic.partitions.get(at)).ok_or_else(unknown)?;
-    let limit = context.broker.shared.config.limits.max_batch_bytes;
+    let limit = partition.settings().max_batch_bytes();
     if records.len() > limit {
         return Err(Error::TooLarge { size: records.len(), limit });
     }
     let batch = Batch::parse(records)?;
     let header = batch.header();
+    if partition.settings().compacts() {
+        check_keys(&batch)?;
+    }
     if header.compression()? == Compression::Zstd && version < ZSTD_VERSION {
         return Err(Error::UnsupportedCompression(4));
     }
@@ -97,4 +101,14 @@ fn append(
         context.broker.shared.coordinator.check_transaction(transaction, id, epoch, name, index)?;
     }
     partition.append(&batch, Origin::Client)
+}
+
+/// What a log is compacted by must be there.
+fn check_keys(batch: &Batch) -> Result<()> {
+    for record in &batch.records()? {
+        if record?.key.is_none() {
+            return Err(Error::InvalidBatch("a record without a key in a topic that is compacted".into()));
+        }
+    }
+    Ok(())
 }

@@ -1,19 +1,24 @@
-//! CreateTopics, DeleteTopics and DeleteRecords. They wait for the disk, so their work is done on blocking threads.
+//! CreateTopics, CreatePartitions, DeleteTopics and DeleteRecords. They wait for the disk, so their work is done on
+//! blocking threads.
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-    TopicName,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
+    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
 };
 
+use super::configs::{SOURCE_DEFAULT, SOURCE_TOPIC};
 use super::{Context, NODE_ID, failure, text};
 use crate::broker::Broker;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
+use crate::settings::{self, Operation, SETTINGS, Setting};
 
 pub(super) async fn create(context: &Context, request: CreateTopicsRequest, version: i16) -> CreateTopicsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
@@ -26,7 +31,7 @@ pub(super) async fn create(context: &Context, request: CreateTopicsRequest, vers
             Ok(Ok((config, id))) => {
                 let result = result.with_topic_id(id);
                 if version >= 5 {
-                    result.with_num_partitions(config.partitions).with_replication_factor(1).with_configs(Some(Vec::new()))
+                    result.with_num_partitions(config.partitions).with_replication_factor(1).with_configs(Some(configs(context, &config)))
                 } else {
                     result
                 }
@@ -69,8 +74,7 @@ fn create_one(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> s
         };
     }
     for setting in &topic.configs {
-        let value = setting.value.as_ref().map_or("", |value| value.as_str());
-        apply_setting(&mut config, &setting.name, value).map_err(|message| (ResponseError::InvalidConfig, message))?;
+        settings::change(&mut config, &setting.name, Operation::Set, setting.value.as_deref()).map_err(refused)?;
     }
     topics.check(&topic.name, &mut config).map_err(refused)?;
     if validate_only {
@@ -82,35 +86,53 @@ fn create_one(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> s
     }
 }
 
-/// Takes one of Kafka's topic settings. Those that cannot make a difference on one node are accepted.
-fn apply_setting(config: &mut TopicConfig, name: &str, value: &str) -> std::result::Result<(), String> {
-    let number = || value.parse::<i64>().map_err(|_| format!("{name} is not a number: {value}"));
-    let limit = || Ok::<_, String>(Some(number()?).filter(|limit| *limit >= 0));
-    match name {
-        "retention.ms" => config.retention_ms = limit()?,
-        "retention.bytes" => config.retention_bytes = limit()?,
-        "segment.bytes" => match u64::try_from(number()?) {
-            Ok(bytes) if bytes >= 1 << 10 => config.segment_bytes = Some(bytes),
-            _ => return Err(format!("segment.bytes must be at least 1024, not {value}")),
-        },
-        "cleanup.policy" if value == "delete" => {}
-        "cleanup.policy" => return Err("cleanup.policy can only be delete".into()),
-        "message.timestamp.type" if value == "CreateTime" => {}
-        "message.timestamp.type" => return Err("message.timestamp.type can only be CreateTime".into()),
-        "compression.type" if value == "producer" => {}
-        "compression.type" => return Err("compression.type can only be producer".into()),
-        "min.insync.replicas"
-        | "unclean.leader.election.enable"
-        | "flush.messages"
-        | "flush.ms"
-        | "max.message.bytes"
-        | "segment.ms"
-        | "index.interval.bytes"
-        | "file.delete.delay.ms"
-        | "message.format.version" => {}
-        _ => return Err(format!("unknown topic setting {name}")),
+/// The settings of a topic that was created, or would be.
+fn configs(context: &Context, topic: &TopicConfig) -> Vec<CreatableTopicConfigs> {
+    let describe = |setting: &Setting| {
+        let (value, own) = setting.show(topic, &context.broker.shared.config);
+        CreatableTopicConfigs::default().with_name(text(setting.name)).with_value(Some(text(&value))).with_config_source(if own {
+            SOURCE_TOPIC
+        } else {
+            SOURCE_DEFAULT
+        })
+    };
+    SETTINGS.iter().map(describe).collect()
+}
+
+pub(super) async fn create_partitions(context: &Context, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
+        let broker = context.broker.clone();
+        let validate_only = request.validate_only;
+        let done = tokio::task::spawn_blocking(move || grow(&broker, &topic, validate_only)).await;
+        results.push(match done {
+            Ok(Ok(())) => result,
+            Ok(Err((error, message))) => result.with_error_code(error.code()).with_error_message(Some(text(&message))),
+            Err(_) => result.with_error_code(ResponseError::UnknownServerError.code()),
+        });
     }
-    Ok(())
+    CreatePartitionsResponse::default().with_results(results)
+}
+
+fn grow(broker: &Broker, asked: &CreatePartitionsTopic, validate_only: bool) -> std::result::Result<(), Refusal> {
+    let topics = &broker.shared.topics;
+    let unknown = || (ResponseError::UnknownTopicOrPartition, format!("there is no topic {}", asked.name.as_str()));
+    let topic = topics.get(&asked.name).ok_or_else(unknown)?;
+    if topic.config.internal {
+        let error = Error::Internal(topic.name.to_string());
+        return Err((error.response(), error.to_string()));
+    }
+    if let Some(assignments) = &asked.assignments {
+        let added = asked.count.saturating_sub(topic.config.partitions);
+        if assignments.len() as i64 != i64::from(added) || assignments.iter().any(|assignment| assignment.broker_ids != [NODE_ID]) {
+            return Err((ResponseError::InvalidReplicaAssignment, "there is only node 1, once for each added partition".into()));
+        }
+    }
+    topics.grow(&asked.name, asked.count, validate_only).map_err(|error| match error {
+        Error::InvalidArgument(_) => (ResponseError::InvalidPartitions, error.to_string()),
+        _ => (error.response(), error.to_string()),
+    })
 }
 
 pub(super) async fn delete(context: &Context, request: DeleteTopicsRequest, version: i16) -> DeleteTopicsResponse {

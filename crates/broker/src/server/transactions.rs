@@ -7,9 +7,9 @@ use kafka_protocol::messages::add_partitions_to_txn_response::{AddPartitionsToTx
 use kafka_protocol::messages::txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic};
 use kafka_protocol::messages::*;
 
-use super::group_offsets::check_offset;
+use super::group_offsets::Commits;
 use super::{Context, code_of};
-use crate::coordinator::{CommittedOffset, MemberId, OffsetKey, TransactionCall, Transactions};
+use crate::coordinator::{CommittedOffset, MemberId, TransactionCall, Transactions};
 
 pub(super) async fn init_producer_id(context: &Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let broker = &context.broker;
@@ -95,37 +95,29 @@ pub(super) async fn commit_offsets(context: &Context, request: TxnOffsetCommitRe
     // Before version 3, and from producers that do not say who consumes, there is no member to check.
     let anonymous = request.generation_id < 0 && request.member_id.is_empty();
     let allowed = if anonymous { Ok(()) } else { coordinator.groups.may_commit(member) };
-    let mut offsets = Vec::new();
-    let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for partition in &topic.partitions {
-            let index = partition.partition_index;
-            let metadata = partition.committed_metadata.as_deref().unwrap_or_default();
-            let checked = allowed.and_then(|()| check_offset(context, &topic.name, index, metadata));
-            if checked.is_ok() {
-                let key = OffsetKey { group: request.group_id.to_string(), topic: topic.name.to_string(), partition: index };
-                let offset = CommittedOffset {
-                    offset: partition.committed_offset,
-                    leader_epoch: partition.committed_leader_epoch,
-                    metadata: metadata.to_string(),
-                };
-                offsets.push((key, offset));
-            }
-            partitions.push((index, checked));
+    let mut commits = Commits::new(&request.group_id);
+    for topic in request.topics {
+        commits.topic(&topic.name);
+        for partition in topic.partitions {
+            let offset = CommittedOffset {
+                offset: partition.committed_offset,
+                leader_epoch: partition.committed_leader_epoch,
+                metadata: partition.committed_metadata.unwrap_or_default().to_string(),
+            };
+            commits.take(context, allowed, partition.partition_index, offset);
         }
-        results.push((topic.name.clone(), partitions));
     }
     let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
+    let offsets = std::mem::take(&mut commits.offsets);
     let mut added = Ok(());
     if !offsets.is_empty() {
         added = coordinator.transactions.add_offsets(call, &request.group_id, offsets).await;
         added = added.map_err(|error| fenced_for(error, version, 3));
     }
-    let topics = results.into_iter().map(|(name, partitions)| {
-        let partitions = partitions.into_iter().map(|(index, checked)| {
-            TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code_of(checked.and(added)))
-        });
+    let topics = commits.codes(added).map(|(name, codes)| {
+        let partitions = codes
+            .into_iter()
+            .map(|(index, code)| TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code));
         TxnOffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
     TxnOffsetCommitResponse::default().with_topics(topics.collect())
