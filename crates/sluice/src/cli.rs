@@ -24,8 +24,9 @@ pub struct Cli {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {
-    /// For people.
+    /// For people; where there are tables to keep, in Markdown.
     #[default]
+    #[value(alias = "markdown")]
     Human,
     /// For programs: one JSON document, or one a line.
     Json,
@@ -47,6 +48,8 @@ pub enum Command {
     Show(Show),
     /// Judges files of events without any service: one decision a line.
     Score(Score),
+    /// Judges files of events and says, by their labels, what every rule catches and costs.
+    Backtest(Backtest),
     /// Scores a stopped instance's log again in its written order and reports every difference.
     Replay(Replay),
     /// Makes payments, clicks, balances, merchants and labels of a world of its own.
@@ -155,6 +158,31 @@ pub struct Score {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice simulate --count 200000 --rate 0.04 --seed 7 --to history
+  sluice backtest --events history --labels history/labels.jsonl
+  sluice backtest --project shop --events transactions=t.jsonl --events clickstream=c.jsonl --labels chargebacks.jsonl --output json
+  sluice backtest --events history --labels history/labels.jsonl --from 2026-02-01 --amount amount_in_base
+
+A label is a line {\"transaction_id\": ..., \"label\": \"fraud\" or \"genuine\", \"scenario\": ...}; what has none counts as genuine.")]
+pub struct Backtest {
+    #[command(flatten)]
+    pub project: ProjectDir,
+    /// STREAM=FILE with one JSON record a line, or a folder of STREAM.jsonl files; may be given several times.
+    #[arg(long, required = true, value_name = "STREAM=FILE|DIR")]
+    pub events: Vec<String>,
+    /// What transactions turned out to be: JSON lines. The last line about a transaction counts.
+    #[arg(long)]
+    pub labels: PathBuf,
+    /// Counts transactions from this time on; those before only fill the windows.
+    #[arg(long, value_parser = parse_time)]
+    pub from: Option<i64>,
+    /// The feature that holds each transaction's amount in one currency; without it the amount of the transaction.
+    #[arg(long, value_name = "FEATURE")]
+    pub amount: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub struct Replay {
     #[command(flatten)]
     pub data: DataDir,
@@ -178,6 +206,7 @@ pub enum SimulateMode {
 #[command(after_help = "Examples:
   sluice simulate --mode batch --count 50 --fraud-rate 0.05
   sluice simulate --count 100000 --seed 7 --start 2026-01-01T00:00:00Z --to history
+  sluice simulate --count 200000 --rate 0.04 --seed 7 --to history           two months of it
   sluice simulate --mode stream --rate 1000 --duration 60s --to kafka
   sluice simulate --count 10 --to - --stream clickstream")]
 pub struct Simulate {
@@ -186,9 +215,9 @@ pub struct Simulate {
     /// Payments to make (batch).
     #[arg(long, default_value_t = 50)]
     pub count: u64,
-    /// Payments a second (stream).
-    #[arg(long, default_value_t = 100.0)]
-    pub rate: f64,
+    /// Payments a second: 100 without it (stream), or 10 (batch with --seed or --start). A small one makes a long history of few payments.
+    #[arg(long)]
+    pub rate: Option<f64>,
     /// How long to go on (stream), such as 60s or 10m; without it until stopped.
     #[arg(long, value_parser = parse_span)]
     pub duration: Option<i64>,

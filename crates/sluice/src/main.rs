@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod dead_letter;
 mod disk;
+mod files;
 mod instance;
 mod live_simulator;
 mod log;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Test(args) => commands::test::run(&args, output),
         Command::Show(args) => commands::show::run(&args, output),
         Command::Score(args) => commands::score::run(&args),
+        Command::Backtest(args) => commands::backtest::run(&args, output),
         Command::Replay(args) => commands::replay::run(&args, output),
         Command::Simulate(args) => commands::simulate::run(&args, output),
         Command::Import(args) => commands::import::run(&args, output),

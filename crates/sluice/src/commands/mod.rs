@@ -1,5 +1,6 @@
 //! What each command does, a file each.
 
+pub mod backtest;
 pub mod bench;
 pub mod check;
 pub mod down;

@@ -1,0 +1,147 @@
+//! `sluice backtest`: files of events judged by the engine itself, their labels laid beside: what every rule catches and costs, and what
+//! nothing catches yet.
+
+mod labels;
+mod markdown;
+mod report;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use super::{Outcome, Result, print_json};
+use crate::cli::{Backtest, OutputFormat};
+use crate::files::{self, Watcher};
+use crate::opened;
+use domain::{Decision, Error, Micros, Type, Value};
+use indicatif::{ProgressBar, ProgressStyle};
+use labels::Labels;
+use scoring::Plan;
+use std::path::{Path, PathBuf};
+use tally::{Amount, Tallies};
+
+/// Records that could not be taken are shown up to this many; all are counted.
+const SHOWN: u64 = 10;
+
+pub fn run(args: &Backtest, output: OutputFormat) -> Result {
+    let opened = opened::open(&args.project)?;
+    let plan = &opened.plan;
+    let amount = amount(plan, args.amount.as_deref())?;
+    let files = files_of(plan, &args.events)?;
+    let stream = plan.judged();
+    let id = stream.judged.as_ref().map_or("transaction_id", |roles| stream.fields[roles.id].name.as_str());
+    let labels = Labels::read(&args.labels, id)?;
+    let bytes = files.iter().filter_map(|(_, path)| Some(path.metadata().ok()?.len())).sum();
+    let tallies = Tallies::new(plan.rules.rules(), &labels);
+    let mut judged =
+        Judged { tallies, labels: &labels, amount: &amount, from: args.from.unwrap_or(Micros::MIN), refused: 0, bar: bar(bytes) };
+    let counts = files::judge(plan, &files, &mut judged)?;
+    judged.bar.finish_and_clear();
+    if counts.refused > SHOWN {
+        eprintln!("{} of {} records could not be taken; the first {SHOWN} are shown", counts.refused, counts.records);
+    }
+    if judged.tallies.transactions() == 0 {
+        let hint = format!("give the events of `{}`, and times that --from lets through", stream.name);
+        return Err(Error::stop("there is no transaction to look at", hint));
+    }
+    if judged.tallies.labelled() == 0 {
+        let hint = format!("check that both are of the same run: a label names its transaction in `{id}`");
+        return Err(Error::stop(format!("none of the labels in {} is about these transactions", args.labels.display()), hint));
+    }
+    let report = judged.tallies.report(&plan.digest, &amount, counts.refused);
+    match output {
+        OutputFormat::Json => print_json(&report)?,
+        OutputFormat::Human => print!("{}", markdown::render(&report)),
+    }
+    Ok(Outcome::Fine)
+}
+
+/// Where a transaction's worth is read.
+fn amount(plan: &Plan, feature: Option<&str>) -> domain::Result<Amount> {
+    let stream = plan.judged();
+    let scale = |ty: Type| match ty {
+        Type::Decimal(scale) => Some(scale),
+        Type::Int => Some(0),
+        _ => None,
+    };
+    let Some(name) = feature else {
+        let slot = stream.judged.as_ref().and_then(|roles| roles.amount);
+        let (name, ty) = slot.map_or(("nothing", Type::Int), |s| (stream.fields[s].name.as_str(), stream.field_type(s)));
+        return Ok(Amount { name: name.to_owned(), feature: None, scale: scale(ty).unwrap_or(2) });
+    };
+    let features = &plan.features.features;
+    let Some(at) = plan.features.feature(name) else {
+        let near = project::nearest(name, features.iter().map(|f| f.name.as_str()));
+        let hint = near.map_or_else(|| "`sluice show features` lists them".to_owned(), |n| format!("did you mean `{n}`?"));
+        return Err(Error::stop(format!("there is no feature `{name}`"), hint));
+    };
+    let Some(scale) = scale(features[at].ty) else {
+        let hint = "amounts are added up exactly: name a decimal or an integer";
+        return Err(Error::stop(format!("the feature `{name}` is {}", features[at].ty), hint));
+    };
+    Ok(Amount { name: name.to_owned(), feature: Some(at), scale })
+}
+
+/// The files named, and those of the folders named. Of records at the same time the judged one comes first in a folder: what is known when
+/// a payment comes does not hold the payment yet.
+fn files_of(plan: &Plan, events: &[String]) -> domain::Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    for event in events {
+        if let Some((stream, file)) = event.split_once('=') {
+            files.push((stream.to_owned(), PathBuf::from(file)));
+            continue;
+        }
+        let dir = Path::new(event);
+        let mut found: Vec<(bool, String, PathBuf)> = plan
+            .streams
+            .iter()
+            .enumerate()
+            .map(|(at, stream)| (at != plan.judged, stream.name.to_string(), dir.join(format!("{}.jsonl", stream.name))))
+            .filter(|(.., path)| path.exists())
+            .collect();
+        if found.is_empty() {
+            let hint = "write STREAM=FILE, or name a folder of STREAM.jsonl files, as `sluice simulate --to DIR` makes it";
+            return Err(Error::stop(format!("`{event}` holds no stream of this project"), hint));
+        }
+        found.sort();
+        files.extend(found.into_iter().map(|(_, stream, path)| (stream, path)));
+    }
+    Ok(files)
+}
+
+/// Shown on a terminal alone.
+fn bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}%  {elapsed} (about {eta} left)") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+struct Judged<'a> {
+    tallies: Tallies,
+    labels: &'a Labels,
+    amount: &'a Amount,
+    from: Micros,
+    refused: u64,
+    bar: ProgressBar,
+}
+
+impl Watcher for Judged<'_> {
+    fn decided(&mut self, decision: &Decision, features: &[Value]) -> domain::Result<()> {
+        if decision.event_time >= self.from {
+            self.tallies.add(decision, self.labels.of(&decision.transaction_id), self.amount.of(decision, features));
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, place: &str, why: &str) {
+        self.refused += 1;
+        if self.refused <= SHOWN {
+            self.bar.suspend(|| eprintln!("{place}: {why}"));
+        }
+    }
+
+    fn read(&mut self, bytes: u64) {
+        self.bar.set_position(bytes);
+    }
+}
