@@ -56,6 +56,9 @@ impl fmt::Display for Rejection {
 pub struct Decoder {
     fields: Vec<Field>,
     slots: FxHashMap<String, usize>,
+    event_time: usize,
+    /// Slots that are filled where the event does not bring them.
+    converted: Vec<usize>,
     closed: bool,
 }
 
@@ -64,6 +67,8 @@ impl Decoder {
         Self {
             fields: stream.fields.clone(),
             slots: stream.fields.iter().enumerate().map(|(i, f)| (f.name.to_string(), i)).collect(),
+            event_time: stream.event_time,
+            converted: (0..stream.fields.len()).filter(|slot| stream.fields[*slot].convert.is_some()).collect(),
             closed: stream.closed,
         }
     }
@@ -87,14 +92,42 @@ impl Decoder {
         if let Err(e) = outcome {
             return Err(vec![Rejection::record("not_json", format!("not a JSON object: {e}"))]);
         }
+        // Amounts that are wrong themselves would only make follow-up mistakes.
+        if found.wrong.is_empty() {
+            for slot in &self.converted {
+                self.convert(*slot, &mut found);
+            }
+        }
         for (slot, field) in self.fields.iter().enumerate() {
-            if field.required && !found.has(slot) {
+            if !field.must_be_brought() {
+                continue;
+            }
+            if !found.has(slot) {
                 found.wrong.push(Rejection::field("missing", &field.name, "is required and missing"));
-            } else if field.required && found.row[slot].is_null() && !found.wrong.iter().any(|w| w.field.as_deref() == Some(&*field.name)) {
+            } else if found.row[slot].is_null() && !found.wrong.iter().any(|w| w.field.as_deref() == Some(&*field.name)) {
                 found.wrong.push(Rejection::field("missing", &field.name, "is required and null"));
             }
         }
         if found.wrong.is_empty() { Ok(found.unknown) } else { Err(found.wrong) }
+    }
+
+    /// Fills a field that the event did not bring. One that must be there and has no rate is the currency's mistake.
+    fn convert(&self, slot: usize, found: &mut Found<'_>) {
+        let field = &self.fields[slot];
+        let Some(convert) = field.convert.as_ref().filter(|_| found.row[slot].is_null()) else { return };
+        found.row[slot] = convert.value(found.row, self.event_time, &field.kind);
+        if field.required && found.row[slot].is_null() {
+            let shown = |slot: usize| found.row[slot].to_string();
+            let reason = format!(
+                "no rate in `{}` makes `{}` of {} {} at {}",
+                convert.rates.name,
+                field.name,
+                shown(convert.amount),
+                shown(convert.currency),
+                shown(self.event_time)
+            );
+            found.wrong.push(Rejection::field("no_rate", &self.fields[convert.currency].name, reason));
+        }
     }
 }
 

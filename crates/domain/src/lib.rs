@@ -8,6 +8,7 @@ pub mod decision;
 pub mod decode;
 pub mod error;
 pub mod position;
+pub mod rates;
 pub mod stream;
 pub mod time;
 pub mod value;
@@ -17,6 +18,7 @@ pub use decision::{Action, Alert, Decision, Judged, Reason, RuleHit, RuleMode, S
 pub use decode::{Decoder, Rejection};
 pub use error::{Error, Kind, Result};
 pub use position::{Position, TopicPartition};
+pub use rates::{Convert, Rates};
 pub use stream::{Field, FieldType, Roles, Stream, StreamMode};
 pub use time::Micros;
 pub use value::{Row, Text, Type, Value};

@@ -1,6 +1,7 @@
 //! A stream: a topic with a declared schema. Plain data, made by `project` from a YAML file and by tests by hand.
 
 use crate::decimal::Decimal;
+use crate::rates::Convert;
 use crate::value::{Text, Type, Value};
 
 /// How rows of a stream relate to each other.
@@ -58,6 +59,8 @@ pub struct Field {
     pub max: Option<Value>,
     /// In characters, for text.
     pub max_length: Option<usize>,
+    /// How the value comes about where the event does not bring it, for decimals. What is filled so is not content of the event.
+    pub convert: Option<Convert>,
 }
 
 /// The declared type of a field.
@@ -91,6 +94,13 @@ pub const MAX_FIELD_DIGITS: u8 = 18;
 
 /// The most characters a text field holds where the stream does not say.
 pub const DEFAULT_MAX_LENGTH: usize = 4096;
+
+impl Field {
+    /// Whether a record without the field cannot be taken.
+    pub fn must_be_brought(&self) -> bool {
+        self.required && self.convert.is_none()
+    }
+}
 
 impl FieldType {
     /// The type that expressions see.

@@ -26,6 +26,7 @@ fn plan(window: &str) -> Option<Arc<Plan>> {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let stream = Arc::new(Stream {
         name: "transactions".into(),

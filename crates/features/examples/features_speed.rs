@@ -21,7 +21,7 @@ const KEYS: [&str; 8] =
     ["account_id", "merchant_id", "device_id", "country", "ip", "account_id, merchant_id", "account_id, country", "merchant_id, country"];
 
 fn field(name: &str, kind: FieldType) -> Field {
-    Field { name: Text::new(name), kind, required: true, description: String::new(), min: None, max: None, max_length: None }
+    Field { name: Text::new(name), kind, required: true, description: String::new(), min: None, max: None, max_length: None, convert: None }
 }
 
 fn stream() -> Arc<Stream> {

@@ -9,7 +9,8 @@ use std::path::Path;
 const TOP: [&str; 2] = ["sluice.yml", "policy.yml"];
 
 /// The folders, each with the extensions read in it.
-const FOLDERS: [(&str, &[&str]); 4] = [("events", &["yml"]), ("features", &["sql", "yml"]), ("rules", &["yml"]), ("lists", &["csv"])];
+const FOLDERS: [(&str, &[&str]); 5] =
+    [("events", &["yml"]), ("rates", &["csv"]), ("features", &["sql", "yml"]), ("rules", &["yml"]), ("lists", &["csv"])];
 
 /// A list may hold a million entries; nothing else is long.
 const MAX_LIST_BYTES: u64 = 64 << 20;

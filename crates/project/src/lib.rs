@@ -12,6 +12,7 @@ mod files;
 mod lists;
 mod load;
 mod policy;
+mod rates;
 mod rules;
 mod section;
 mod settings;

@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Place, excerpt};
 use crate::section::Report;
 use crate::settings::Environment;
 use crate::spec::{PolicySpec, Project, Settings, StreamSpec};
-use crate::{features, files, lists, policy, rules, settings, streams, webhooks, yaml};
+use crate::{features, files, lists, policy, rates, rules, settings, streams, webhooks, yaml};
 use domain::Text;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -111,11 +111,12 @@ fn read(files: Vec<(String, Vec<u8>)>, environment: Environment, report: &mut Re
             Settings::default()
         }
     };
+    let rates: Vec<_> = in_folder("rates/", ".csv").filter_map(|(path, bytes)| rates::read(path, bytes, report)).collect();
     let mut streams = Vec::new();
     let mut broken = false;
     for (path, bytes) in in_folder("events/", ".yml") {
         // One that could not be read may be the one that is judged.
-        let stream = report.document(path, bytes).and_then(|node| streams::read(path, &node, report));
+        let stream = report.document(path, bytes).and_then(|node| streams::read(path, &node, &rates, report));
         broken |= stream.is_none();
         streams.extend(stream);
     }

@@ -6,7 +6,7 @@ use crate::section::{Report, Section, check_name, text};
 use crate::spec::StreamSpec;
 use crate::yaml::{Content, Node, decimal};
 use domain::stream::{DEFAULT_MAX_LENGTH, MAX_FIELD_DIGITS, TimeUnit, max_field_decimal};
-use domain::{Decoder, Field, FieldType, Roles, Stream, StreamMode, Text, Value, time};
+use domain::{Convert, Decoder, Field, FieldType, Rates, Roles, Stream, StreamMode, Text, Value, time};
 use serde_json::Map;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const KEYS: [&str; 14] = [
     "example",
     "format",
 ];
-const FIELD_KEYS: [&str; 8] = ["type", "values", "required", "min", "max", "max_length", "unit", "description"];
+const FIELD_KEYS: [&str; 9] = ["type", "values", "required", "min", "max", "max_length", "unit", "convert", "description"];
 const TYPES: [&str; 7] = ["text", "integer", "decimal(2)", "boolean", "timestamp", "float", "enum"];
 
 /// Topics that the engine itself writes.
@@ -37,13 +37,14 @@ const DEFAULT_SKEW: i64 = 10 * time::MINUTE;
 const MAX_PARTITIONS: i32 = 1024;
 
 /// Reads one stream. What cannot be told is left out, so that the other mistakes of the file are found as well.
-pub(crate) fn read(path: &str, node: &Node, report: &mut Report) -> Option<StreamSpec> {
+pub(crate) fn read(path: &str, node: &Node, rates: &[Arc<Rates>], report: &mut Report) -> Option<StreamSpec> {
     let name = stem(path);
     check_name(name, "a stream", &Place::file(path), report);
     let section = Section::open(node, "a stream", &KEYS, report)?;
     section.choice("format", &[("json", ())], report);
     let before = report.mistakes.len();
-    let declared = fields(&section, report);
+    let mut declared = fields(&section, report);
+    conversions(&section, &mut declared, rates, report);
     let topic = section.parse("topic", report, topic).unwrap_or_else(|| name.to_owned());
     if OWN_TOPICS.contains(&topic.as_str()) {
         let place = section.node("topic").map_or(Place::file(path), |n| n.place.clone());
@@ -192,6 +193,42 @@ fn fields<'a>(section: &Section<'a>, report: &mut Report) -> Declared<'a> {
     declared
 }
 
+/// `convert: {amount: FIELD, currency: FIELD, rates: TABLE}`, once all fields are known.
+fn conversions(section: &Section, declared: &mut Declared, rates: &[Arc<Rates>], report: &mut Report) {
+    for (key, node) in section.node("fields").and_then(Node::entries).unwrap_or_default() {
+        let Some(node) = node.get("convert").filter(|n| !n.is_null()) else { continue };
+        let Some(inner) = Section::open(node, "`convert`", &["amount", "currency", "rates"], report) else { continue };
+        let amount = slot(&inner, "amount", declared, report);
+        let currency = slot(&inner, "currency", declared, report);
+        let mut fits = |slot: Option<usize>, key: &str, fits: bool, wanted: &str| {
+            if let (Some(slot), Some(node), false) = (slot, inner.node(key), fits) {
+                let field = &declared.fields[slot];
+                let mistake = format!("`{key}` must be {wanted}; `{}` is {}", field.name, field.kind.name());
+                report.add(Diagnostic::new(node.place.clone(), mistake));
+            }
+        };
+        let kind = |slot: Option<usize>| slot.map(|slot| &declared.fields[slot].kind);
+        let money = matches!(kind(amount), Some(FieldType::Decimal(_) | FieldType::Integer));
+        fits(amount, "amount", money, "a decimal or integer");
+        let word = matches!(kind(currency), Some(FieldType::Text | FieldType::Enum(_)));
+        fits(currency, "currency", word, "text or an enum");
+        let table = inner.required("rates", report).and_then(|node| {
+            let name = text(node, "rates", report)?;
+            let found = rates.iter().find(|r| r.name == name);
+            if found.is_none() {
+                let mistake = Diagnostic::new(node.place.clone(), format!("there is no `rates/{name}.csv`"));
+                report.add(mistake.nearest(name, rates.iter().map(|r| r.name.as_str())));
+            }
+            found
+        });
+        if let (Some(amount), Some(currency), Some(rates)) = (amount, currency, table)
+            && let Some(field) = declared.fields.iter_mut().find(|f| f.name == key.name)
+        {
+            field.convert = Some(Convert { amount, currency, rates: rates.clone() });
+        }
+    }
+}
+
 fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
     let empty = Field {
         name: Text::new(name),
@@ -201,6 +238,7 @@ fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     if let Content::Scalar(_) = &node.content {
         // The short form: `name: type`.
@@ -220,6 +258,7 @@ fn field(name: &str, node: &Node, report: &mut Report) -> Option<Field> {
     out_of_place("max", numeric, "numbers");
     out_of_place("max_length", kind == FieldType::Text, "text");
     out_of_place("values", matches!(kind, FieldType::Enum(_)), "an enum");
+    out_of_place("convert", matches!(kind, FieldType::Decimal(_)), "decimals");
     out_of_place("unit", matches!(kind, FieldType::Timestamp(_)), "a timestamp");
     let bound = |text: &str| bound(&kind, text);
     let (min, max) = if numeric { (section.parse("min", report, bound), section.parse("max", report, bound)) } else { (None, None) };

@@ -16,6 +16,7 @@ fn stream() -> Stream {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     Stream {
         name: "transactions".into(),

@@ -1,6 +1,6 @@
 //! Which transactions were judged already: the same id and content again gets the same decision, other content is refused.
 
-use domain::{Micros, Result, Value};
+use domain::{Field, Micros, Result, Value};
 use rustc_hash::FxHashMap;
 
 /// The first 16 bytes of a BLAKE3 hash: of a transaction's id, or of its content.
@@ -69,11 +69,13 @@ pub fn id_hash(id: &str) -> Hash {
     short(blake3::hash(id.as_bytes()))
 }
 
-/// The hash of a decoded row: the order of fields, spaces and undeclared fields make no difference. `scratch` is only reused.
-pub fn content_hash(row: &[Value], scratch: &mut Vec<u8>) -> Hash {
+/// The hash of a decoded row: the order of fields, spaces and undeclared fields make no difference, nor do the fields that are converted
+/// where the event does not bring them (another rate is not another payment). `scratch` is only reused.
+pub fn content_hash(row: &[Value], fields: &[Field], scratch: &mut Vec<u8>) -> Hash {
     scratch.clear();
-    for value in row {
+    for (value, field) in row.iter().zip(fields) {
         match value {
+            _ if field.convert.is_some() => {}
             Value::Null => scratch.push(0),
             Value::Bool(b) => scratch.extend_from_slice(&[1, u8::from(*b)]),
             Value::Int(i) => tagged(scratch, 2, &i.to_le_bytes()),

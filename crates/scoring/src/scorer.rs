@@ -241,7 +241,7 @@ impl Scorer {
                     all.push(reject("missing", id_field, "is empty".into()));
                     continue;
                 }
-                let content = content_hash(row, &mut self.scratch);
+                let content = content_hash(row, &stream.fields, &mut self.scratch);
                 // What is known goes by the times before this record: with its batch or without, the same.
                 let oldest = greatest[record.stream].map_or(Micros::MIN, |t| t.saturating_sub(plan.features.retention()));
                 match self.ids.find(&id)?.filter(|known| known.at >= oldest) {

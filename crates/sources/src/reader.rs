@@ -158,7 +158,7 @@ impl Reader {
                 ));
             }
             let is_id = made || (spec.id.is_none() && stream.judged.as_ref().is_some_and(|roles| roles.id == slot));
-            if found.is_none() && field.required && !is_id {
+            if found.is_none() && field.must_be_brought() && !is_id {
                 return Err(Error::stop(
                     format!("field {} of stream {} is required, and no column of {} gives it", field.name, stream.name, path.display()),
                     format!("name the column under `columns`, as in `columns: {{{}: NAME}}`", field.name),

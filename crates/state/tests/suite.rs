@@ -17,6 +17,7 @@ fn plan() -> Arc<Plan> {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let stream = Arc::new(Stream {
         name: "transactions".into(),

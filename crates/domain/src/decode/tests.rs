@@ -10,6 +10,7 @@ fn stream(closed: bool) -> Stream {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let mut fields = vec![
         field("id", FieldType::Text, true),

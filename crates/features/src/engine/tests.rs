@@ -54,6 +54,7 @@ fn group() -> crate::Group {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let stream = Stream {
         name: "s".into(),

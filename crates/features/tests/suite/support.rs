@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 fn field(name: &str, kind: FieldType, required: bool) -> Field {
-    Field { name: Text::new(name), kind, required, description: String::new(), min: None, max: None, max_length: None }
+    Field { name: Text::new(name), kind, required, description: String::new(), min: None, max: None, max_length: None, convert: None }
 }
 
 pub(crate) fn stream(name: &str, mode: StreamMode, lateness: i64, fields: Vec<Field>, judged: bool) -> Arc<Stream> {

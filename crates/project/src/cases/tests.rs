@@ -12,7 +12,7 @@ fn timeline(events_yaml: &str) -> (Vec<String>, Vec<String>) {
     let mut report = Report::default();
     let specs: Vec<StreamSpec> = [("events/clicks.yml", CLICKS), ("events/payments.yml", PAYMENTS)]
         .iter()
-        .map(|(path, text)| streams::read(path, &yaml::parse(path, text).unwrap().unwrap(), &mut report).unwrap())
+        .map(|(path, text)| streams::read(path, &yaml::parse(path, text).unwrap().unwrap(), &[], &mut report).unwrap())
         .collect();
     let case = yaml::parse("case", events_yaml).unwrap().unwrap();
     let section = Section::open(&case, "a case", &["events"], &mut report).unwrap();

@@ -46,6 +46,7 @@ fn the_projects_own_fields_are_described() {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let mut amount = field("amount", FieldType::Decimal(2), true);
     amount.min = Some(domain::Value::Decimal(Decimal::new(1, 2)));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// The schema of one record, as the decoder takes it.
 pub(super) fn schema(stream: &Stream) -> Value {
     let properties: Map<String, Value> = stream.fields.iter().map(|f| (f.name.to_string(), field(f))).collect();
-    let required: Vec<&str> = stream.fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
+    let required: Vec<&str> = stream.fields.iter().filter(|f| f.must_be_brought()).map(|f| f.name.as_str()).collect();
     let description =
         if stream.description.is_empty() { format!("one record of the stream {}", stream.name) } else { stream.description.clone() };
     let mut schema = json!({ "type": "object", "description": description, "properties": properties, "required": required });
@@ -20,7 +20,7 @@ pub(super) fn schema(stream: &Stream) -> Value {
 
 fn field(field: &Field) -> Value {
     let mut schema = kind(field);
-    if !field.required {
+    if !field.must_be_brought() {
         schema = match schema {
             // A null is a field left out.
             Value::Object(mut map) if map.get("type").is_some_and(Value::is_string) => {

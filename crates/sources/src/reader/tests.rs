@@ -18,6 +18,7 @@ fn stream() -> Stream {
         min: None,
         max: None,
         max_length: None,
+        convert: None,
     };
     let fields = vec![
         field("id", FieldType::Text, true),
