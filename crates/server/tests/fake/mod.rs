@@ -52,6 +52,7 @@ pub(crate) fn stream() -> Stream {
         min: None,
         max: None,
         max_length: Some(64),
+        convert: None,
     };
     let mut fields = vec![
         field("transaction_id", FieldType::Text, true),
