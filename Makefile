@@ -8,7 +8,7 @@ SLUICE := target/release/sluice
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs test lint format crash long bench deny
+.PHONY: help up down logs test lint format docs crash long bench deny
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ lint: ## formatting, clippy without warnings, and the repository's own checks
 
 format: ## formats all Rust
 	cargo fmt --all
+
+docs: ## writes docs/features.md and docs/rules.md from the shipped project, with figures of a simulated history
+	cargo build --release -p sluice
+	tests/setup.sh
+	target/test-venv/bin/python tests/documents.py --sluice $(SLUICE)
 
 crash: ## kill -9 at random moments under load, ROUNDS times; every accepted payment exactly once
 	tests/run.sh build setup crash --rounds $(ROUNDS)

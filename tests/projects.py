@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Every project of the repository: `sluice check` finds nothing wrong, `sluice test` passes all its cases, `sluice show` prints
 valid JSON and SQL, and a broken copy of it is refused with the place and the nearest name. `sluice init` writes the shipped one. A
-simulated history, and the decisions over it, have the same bytes each time.
+simulated history, the decisions over it, and what `sluice backtest` makes of them have the same bytes each time. The pages of docs/ that
+are made from the shipped project tell of it as it is.
 """
 
 import json
 import shutil
 import sys
 
+from harness import documents
 from harness.instance import ECOMMERCE, ONLINE_RETAIL, Instance, Workspace, arguments
 from harness.report import Report
 
@@ -73,6 +75,53 @@ def repeated(report, instance, folder):
     report.check("the same files give the same bytes", judged[0].stdout == judged[1].stdout)
 
 
+def backtest(report, instance, world):
+    """What rules catch and cost on that history adds up, and each mistake of the caller is named."""
+    words = ["backtest", "--project", ECOMMERCE, "--events", world, "--labels", world / "labels.jsonl"]
+    runs = [instance.run(*words, "--output", "json") for _ in range(2)]
+    if not report.check("backtest judges a folder", runs[0].returncode == 0, runs[0].stderr):
+        return
+    report.check("the same files give the same report", runs[0].stdout == runs[1].stdout)
+    found = json.loads(runs[0].stdout)
+    report.equal("it saw every payment", found["transactions"], 5000)
+    report.equal("a row for each decision sums to that", sum(d["fraud"] + d["genuine"] for d in found["decisions"]), 5000)
+    report.equal("fraud by scenario sums to all fraud", sum(s["transactions"] for s in found["scenarios"]), found["overall"]["fraud"])
+    labels = {}
+    for line in (world / "labels.jsonl").read_text().splitlines():
+        label = json.loads(line)
+        labels[label["transaction_id"]] = label["label"]
+    report.equal("as much fraud as labels say", found["overall"]["fraud"], sum(label == "fraud" for label in labels.values()))
+    rules = {rule["name"] for rule in documents.shown(instance, "rules")}
+    report.equal("a row for each rule", {rule["rule"] for rule in found["rules"]}, rules)
+    report.check("rules catch some of it", found["overall"]["recall"] > 0.2, found["overall"])
+    report.check("shares are shares", all(0 <= (r["precision"] or 0) <= 1 and 0 <= r["recall"] <= 1 for r in found["rules"]), found["rules"])
+    text = instance.run(*words, "--output", "markdown")
+    report.check("as Markdown it has a row for each rule", all(f"| {rule} |" in text.stdout for rule in rules), text.stdout[-2000:])
+    wrong = world / "wrong.jsonl"
+    wrong.write_text('{"transaction_id": "nobody", "label": "fraud"}\n')
+    for name, changed, said in (
+        ("labels of other transactions", {"--labels": wrong}, "none of the labels"),
+        ("a folder without streams", {"--events": ECOMMERCE}, "holds no stream"),
+        ("times after the end", {"--from": "2099-01-01T00:00:00Z"}, "no transaction"),
+    ):
+        options = {"--project": ECOMMERCE, "--events": world, "--labels": world / "labels.jsonl", **changed}
+        refused = instance.run("backtest", *(word for option in options.items() for word in option))
+        report.check(f"backtest refuses {name}", refused.returncode == 1 and said in refused.stderr, refused.stderr)
+
+
+def shipped(report, instance):
+    """The shipped project is as large as it says, and the pages made from it are of today."""
+    features, rules = documents.shown(instance, "features"), documents.shown(instance, "rules")
+    report.check("at least 100 features", len(features) >= 100, len(features))
+    report.equal("each with a description", [f["name"] for f in features if not f["description"]], [])
+    report.check("at least 25 rules", len(rules) >= 25, len(rules))
+    report.equal("each says what to do next", [r["name"] for r in rules if not r.get("next")], [])
+    report.check("docs/features.md is of this project (make docs)", documents.FEATURES.read_text() == documents.features_page(features))
+    page = documents.RULES.read_text()
+    report.check("docs/rules.md has the rules of this project (make docs)", documents.rules_catalogue(rules) in page)
+    report.equal("docs/rules.md has figures of each", [r["name"] for r in rules if f"| {r['name']} |" not in page], [])
+
+
 def main():
     options = arguments(__doc__.splitlines()[0]).parse_args()
     report = Report("projects")
@@ -93,6 +142,10 @@ def main():
             broken(report, instance, folder)
         with report.part("repeated"):
             repeated(report, instance, folder)
+        with report.part("backtest"):
+            backtest(report, instance, folder / "world-1")
+        with report.part("shipped"):
+            shipped(report, instance)
     report.finish()
 
 

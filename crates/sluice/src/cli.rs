@@ -159,12 +159,13 @@ pub struct Score {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
-  sluice simulate --count 200000 --rate 0.04 --seed 7 --to history
+  sluice simulate --count 200000 --over 60d --seed 7 --to history
   sluice backtest --events history --labels history/labels.jsonl
   sluice backtest --project shop --events transactions=t.jsonl --events clickstream=c.jsonl --labels chargebacks.jsonl --output json
-  sluice backtest --events history --labels history/labels.jsonl --from 2026-02-01 --amount amount_in_base
+  sluice backtest --events history --labels history/labels.jsonl --from 2026-02-01
 
-A label is a line {\"transaction_id\": ..., \"label\": \"fraud\" or \"genuine\", \"scenario\": ...}; what has none counts as genuine.")]
+A label is a line {\"transaction_id\": ..., \"label\": \"fraud\" or \"genuine\", \"scenario\": ...}; what has none counts as genuine.
+Amounts are those of the field that a stream fills by rates of exchange, where it has one.")]
 pub struct Backtest {
     #[command(flatten)]
     pub project: ProjectDir,
@@ -177,9 +178,6 @@ pub struct Backtest {
     /// Counts transactions from this time on; those before only fill the windows.
     #[arg(long, value_parser = parse_time)]
     pub from: Option<i64>,
-    /// The feature that holds each transaction's amount in one currency; without it the amount of the transaction.
-    #[arg(long, value_name = "FEATURE")]
-    pub amount: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -206,7 +204,6 @@ pub enum SimulateMode {
 #[command(after_help = "Examples:
   sluice simulate --mode batch --count 50 --fraud-rate 0.05
   sluice simulate --count 100000 --seed 7 --start 2026-01-01T00:00:00Z --to history
-  sluice simulate --count 200000 --rate 0.04 --seed 7 --to history           two months of it
   sluice simulate --mode stream --rate 1000 --duration 60s --to kafka
   sluice simulate --count 10 --to - --stream clickstream")]
 pub struct Simulate {
@@ -215,9 +212,9 @@ pub struct Simulate {
     /// Payments to make (batch).
     #[arg(long, default_value_t = 50)]
     pub count: u64,
-    /// Payments a second: 100 without it (stream), or 10 (batch with --seed or --start). A small one makes a long history of few payments.
-    #[arg(long)]
-    pub rate: Option<f64>,
+    /// Payments a second (stream).
+    #[arg(long, default_value_t = 100.0)]
+    pub rate: f64,
     /// How long to go on (stream), such as 60s or 10m; without it until stopped.
     #[arg(long, value_parser = parse_span)]
     pub duration: Option<i64>,

@@ -76,8 +76,8 @@ pub struct Counts {
 
 /// What `judge` tells while it goes.
 pub trait Watcher {
-    /// A transaction was judged. `features` are those of the plan, in its order.
-    fn decided(&mut self, decision: &Decision, features: &[Value]) -> Result<()>;
+    /// A transaction was judged. `features` are those of the plan, in its order; `record` is the event as it stands in the file.
+    fn decided(&mut self, decision: &Decision, features: &[Value], record: &[u8]) -> Result<()>;
     /// A record was not taken; `place` is file and line.
     fn refused(&mut self, place: &str, why: &str);
     /// So many bytes have been read in all.
@@ -144,11 +144,11 @@ fn judge_batch(
         .collect();
     scorer.score(&records, outputs)?;
     let (mut decided, mut refused) = (0, 0);
-    for ((reader, _, line, _), outcome) in batch.iter().zip(&outputs.outcomes) {
+    for ((reader, _, line, record), outcome) in batch.iter().zip(&outputs.outcomes) {
         let place = || format!("{}:{line}", readers[*reader].path);
         match outcome {
             Outcome::Decided(decision) => {
-                watcher.decided(decision, outputs.features.row(decided))?;
+                watcher.decided(decision, outputs.features.row(decided), record)?;
                 decided += 1;
             }
             Outcome::Rejected(wrong) => {

@@ -1,16 +1,15 @@
 -- What an account did before now. `history` ends a second before the payment, so an amount is never compared with itself;
 -- `usual` ends a week before, so a fraud that has been going on for days has not yet shifted it.
-{%- set amount = 'coalesce(amount_base, amount)' %}
 select account_id,
-  count(*)          over history as account_history_count_30d,
-  avg({{ amount }}) over history as account_history_average_30d,
-  max({{ amount }}) over history as account_history_largest_30d,
-  {{ amount }} / nullif(avg({{ amount }}) over history, 0) as amount_to_history_average,
-  {{ amount }} / nullif(max({{ amount }}) over history, 0) as amount_to_history_largest,
-  ({{ amount }} - avg({{ amount }}) over history) / nullif(stddev({{ amount }}) over history, 0) as amount_history_deviations,
-  avg({{ amount }})    over usual as account_usual_amount,
-  stddev({{ amount }}) over usual as account_usual_amount_stddev,
-  count(*)             over usual / 30.0 as account_usual_daily_count,
+  count(*)         over history as account_history_count_30d,
+  avg(amount_base) over history as account_history_average_30d,
+  max(amount_base) over history as account_history_largest_30d,
+  amount_base / nullif(avg(amount_base) over history, 0) as amount_to_history_average,
+  amount_base / nullif(max(amount_base) over history, 0) as amount_to_history_largest,
+  (amount_base - avg(amount_base) over history) / nullif(stddev(amount_base) over history, 0) as amount_history_deviations,
+  avg(amount_base)    over usual as account_usual_amount,
+  stddev(amount_base) over usual as account_usual_amount_stddev,
+  count(*)            over usual / 30.0 as account_usual_daily_count,
   count(*) over w24h / nullif(count(*) over usual / 30.0, 0) as account_count_24h_to_usual
 from transactions
 window

@@ -4,7 +4,7 @@
 select account_id,
 {%- for name, span in spans %}
   count(*) over w{{ name }} as account_count_{{ name }},
-  sum(coalesce(amount_base, amount)) over w{{ name }} as account_amount_{{ name }}{{ ',' if not loop.last }}
+  sum(amount_base) over w{{ name }} as account_amount_{{ name }}{{ ',' if not loop.last }}
 {%- endfor %}
 from transactions
 window

@@ -2,7 +2,7 @@
 select card_id,
   count(*)                    over w1h  as card_count_1h,
   count(*)                    over w24h as card_count_24h,
-  count(*) filter (where coalesce(amount_base, amount) < {{ var('small_amount') }}) over w24h as card_small_count_24h,
+  count(*) filter (where amount_base < {{ var('small_amount') }}) over w24h as card_small_count_24h,
   count(distinct merchant_id) over w24h as card_merchants_24h,
   count(distinct country)     over w24h as card_countries_24h,
   count(distinct account_id)  over w30d as card_accounts_30d,

@@ -2,7 +2,7 @@
 select device_id,
   count(*)                    over w1h  as device_count_1h,
   count(*)                    over w24h as device_count_24h,
-  sum(coalesce(amount_base, amount)) over w24h as device_amount_24h,
+  sum(amount_base) over w24h as device_amount_24h,
   count(distinct account_id)  over w24h as device_accounts_24h,
   count(distinct account_id)  over w30d as device_accounts_30d,
   count(distinct card_id)     over w30d as device_cards_30d,

@@ -1,6 +1,5 @@
 -- What the payment alone tells. The local hour is that of the sun at the payment's place, which is within an hour of the clock there.
 select
-  coalesce(amount_base, amount) as amount_in_base,
   {{ var('local_hour') }} as local_hour,
   {{ var('local_hour') }} < 5 as is_night,
   coalesce(entry_mode in ('chip', 'contactless', 'swipe'), channel in ('pos', 'atm')) as card_present,

@@ -2,7 +2,7 @@
 select ip,
   count(*)                   over w1h  as ip_count_1h,
   count(*)                   over w24h as ip_count_24h,
-  count(*) filter (where coalesce(amount_base, amount) < {{ var('small_amount') }}) over w1h as ip_small_count_1h,
+  count(*) filter (where amount_base < {{ var('small_amount') }}) over w1h as ip_small_count_1h,
   count(distinct account_id) over w24h as ip_accounts_24h,
   count(distinct device_id)  over w24h as ip_devices_24h,
   count(distinct card_id)    over w24h as ip_cards_24h

@@ -46,8 +46,8 @@ fn ecommerce_loads() {
     ];
     assert_eq!(streams, expected);
     assert_eq!(project.judged().unwrap().stream.topic, "fraud-detection-transactions");
-    assert!(project.feature_docs.len() >= 12 && project.feature_cases.len() >= 12);
-    assert!(project.rules.len() >= 6);
+    assert!(project.feature_docs.len() >= 100 && project.feature_cases.len() >= 35);
+    assert!(project.rules.len() >= 25);
     for rule in &project.rules {
         stands_at_its_place(&project, &rule.when);
         stands_at_its_place(&project, &rule.message);

@@ -12,7 +12,7 @@ use super::{Outcome, Result, print_json};
 use crate::cli::{Backtest, OutputFormat};
 use crate::files::{self, Watcher};
 use crate::opened;
-use domain::{Decision, Error, Micros, Type, Value};
+use domain::{Decision, Error, Micros, Stream, Type, Value};
 use indicatif::{ProgressBar, ProgressStyle};
 use labels::Labels;
 use scoring::Plan;
@@ -25,15 +25,23 @@ const SHOWN: u64 = 10;
 pub fn run(args: &Backtest, output: OutputFormat) -> Result {
     let opened = opened::open(&args.project)?;
     let plan = &opened.plan;
-    let amount = amount(plan, args.amount.as_deref())?;
     let files = files_of(plan, &args.events)?;
     let stream = plan.judged();
+    let amount = amount(stream);
     let id = stream.judged.as_ref().map_or("transaction_id", |roles| stream.fields[roles.id].name.as_str());
     let labels = Labels::read(&args.labels, id)?;
     let bytes = files.iter().filter_map(|(_, path)| Some(path.metadata().ok()?.len())).sum();
     let tallies = Tallies::new(plan.rules.rules(), &labels);
-    let mut judged =
-        Judged { tallies, labels: &labels, amount: &amount, from: args.from.unwrap_or(Micros::MIN), refused: 0, bar: bar(bytes) };
+    let mut judged = Judged {
+        plan,
+        tallies,
+        labels: &labels,
+        amount: &amount,
+        from: args.from.unwrap_or(Micros::MIN),
+        refused: 0,
+        row: Vec::new(),
+        bar: bar(bytes),
+    };
     let counts = files::judge(plan, &files, &mut judged)?;
     judged.bar.finish_and_clear();
     if counts.refused > SHOWN {
@@ -55,30 +63,16 @@ pub fn run(args: &Backtest, output: OutputFormat) -> Result {
     Ok(Outcome::Fine)
 }
 
-/// Where a transaction's worth is read.
-fn amount(plan: &Plan, feature: Option<&str>) -> domain::Result<Amount> {
-    let stream = plan.judged();
-    let scale = |ty: Type| match ty {
-        Type::Decimal(scale) => Some(scale),
-        Type::Int => Some(0),
-        _ => None,
-    };
-    let Some(name) = feature else {
-        let slot = stream.judged.as_ref().and_then(|roles| roles.amount);
-        let (name, ty) = slot.map_or(("nothing", Type::Int), |s| (stream.fields[s].name.as_str(), stream.field_type(s)));
-        return Ok(Amount { name: name.to_owned(), feature: None, scale: scale(ty).unwrap_or(2) });
-    };
-    let features = &plan.features.features;
-    let Some(at) = plan.features.feature(name) else {
-        let near = project::nearest(name, features.iter().map(|f| f.name.as_str()));
-        let hint = near.map_or_else(|| "`sluice show features` lists them".to_owned(), |n| format!("did you mean `{n}`?"));
-        return Err(Error::stop(format!("there is no feature `{name}`"), hint));
-    };
-    let Some(scale) = scale(features[at].ty) else {
-        let hint = "amounts are added up exactly: name a decimal or an integer";
-        return Err(Error::stop(format!("the feature `{name}` is {}", features[at].ty), hint));
-    };
-    Ok(Amount { name: name.to_owned(), feature: Some(at), scale })
+/// The field that a transaction's worth is read from: the one in the project's currency, where the stream has one.
+fn amount(stream: &Stream) -> Amount {
+    let own = stream.judged.as_ref().and_then(|roles| roles.amount);
+    let converted = stream.fields.iter().position(|f| f.convert.as_ref().is_some_and(|c| Some(c.amount) == own));
+    let slot = converted.or(own);
+    let scale = slot.map_or(0, |slot| match stream.field_type(slot) {
+        Type::Decimal(scale) => scale,
+        _ => 0,
+    });
+    Amount { name: slot.map_or("(none)".into(), |slot| stream.fields[slot].name.to_string()), slot, scale }
 }
 
 /// The files named, and those of the folders named. Of records at the same time the judged one comes first in a folder: what is known when
@@ -118,18 +112,23 @@ fn bar(bytes: u64) -> ProgressBar {
 }
 
 struct Judged<'a> {
+    plan: &'a Plan,
     tallies: Tallies,
     labels: &'a Labels,
     amount: &'a Amount,
     from: Micros,
     refused: u64,
+    // Reused from transaction to transaction.
+    row: Vec<Value>,
     bar: ProgressBar,
 }
 
 impl Watcher for Judged<'_> {
-    fn decided(&mut self, decision: &Decision, features: &[Value]) -> domain::Result<()> {
+    fn decided(&mut self, decision: &Decision, _: &[Value], record: &[u8]) -> domain::Result<()> {
         if decision.event_time >= self.from {
-            self.tallies.add(decision, self.labels.of(&decision.transaction_id), self.amount.of(decision, features));
+            let decoded = self.plan.decoders[self.plan.judged].decode(record, &mut self.row);
+            decoded.map_err(|_| Error::bug("an event that was judged does not decode"))?;
+            self.tallies.add(decision, self.labels.of(&decision.transaction_id), self.amount.of(&self.row));
         }
         Ok(())
     }

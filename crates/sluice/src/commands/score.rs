@@ -25,7 +25,7 @@ struct Printer<'a> {
 }
 
 impl Watcher for Printer<'_> {
-    fn decided(&mut self, decision: &Decision, features: &[Value]) -> domain::Result<()> {
+    fn decided(&mut self, decision: &Decision, features: &[Value], _: &[u8]) -> domain::Result<()> {
         let mut json = decision.to_json();
         if self.features {
             json.pop();

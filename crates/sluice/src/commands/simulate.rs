@@ -101,8 +101,8 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
     let repeatable = args.seed.is_some() || args.start.is_some();
     let usual = WorldConfig::default().rate;
     let rate = match args.mode {
-        SimulateMode::Stream => args.rate.unwrap_or(100.0),
-        SimulateMode::Batch if repeatable => args.rate.unwrap_or(usual),
+        SimulateMode::Stream => args.rate,
+        SimulateMode::Batch if repeatable => usual,
         // A live batch lies within a second from now, however large it is: events far ahead of the clock would be refused.
         SimulateMode::Batch => usual.max(args.count as f64),
     };
@@ -113,7 +113,7 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
             start: args.start.unwrap_or(now),
             fraud_rate: args.fraud_rate,
             rate,
-            ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream || repeatable { rate } else { usual })
+            ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream { rate } else { usual })
         })
     };
     let saved = (!repeatable).then(|| std::fs::read(&args.cursor).ok()).flatten();

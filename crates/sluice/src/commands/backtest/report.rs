@@ -20,7 +20,7 @@ pub struct Report {
     pub labelled: u64,
     /// Records that could not be taken.
     pub refused: u64,
-    /// The field or feature that amounts are of.
+    /// The field that amounts are of.
     pub amount_of: String,
     pub overall: Overall,
     pub decisions: Vec<OfDecision>,

@@ -1,31 +1,29 @@
 //! Counting: one pass over decisions beside the truth, in whole transactions and exact amounts.
 
 use super::labels::{Labels, Truth};
-use domain::{Action, Decimal, Decision, Micros, RuleMode, Text, Value};
+use domain::{Action, Decision, Micros, RuleMode, Text, Value};
 use rules::RuleInfo;
 use std::collections::HashMap;
 
 /// Where a transaction's worth is read.
 #[derive(Debug)]
 pub struct Amount {
-    /// As users know it.
+    /// The field's name.
     pub name: String,
-    /// Index of the feature that holds it; `None`: the decision's own amount.
-    pub feature: Option<usize>,
+    /// Its slot; `None`: transactions have no amount, and count alone.
+    pub slot: Option<usize>,
     /// Decimal places.
     pub scale: u8,
 }
 
 impl Amount {
     /// In units of the last decimal place; nothing is worth 0.
-    pub fn of(&self, decision: &Decision, features: &[Value]) -> i128 {
-        let decimal = match self.feature.map(|at| &features[at]) {
-            Some(Value::Decimal(d)) => Some(*d),
-            Some(Value::Int(i)) => Some(Decimal::from(*i)),
-            // Judged without features.
-            _ => decision.amount,
-        };
-        decimal.and_then(|d| d.round_to(self.scale)).map_or(0, |d| d.unscaled)
+    pub fn of(&self, row: &[Value]) -> i128 {
+        match self.slot.and_then(|slot| row.get(slot)) {
+            Some(Value::Decimal(d)) => d.rescale(self.scale).map_or(0, |d| d.unscaled),
+            Some(Value::Int(i)) => i128::from(*i),
+            _ => 0,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ fn rule(name: &str, mode: RuleMode) -> RuleInfo {
     }
 }
 
-fn decision(id: &str, day: i64, cents: i128, decision: Action, hits: &[&str]) -> Decision {
+fn decision(id: &str, day: i64, decision: Action, hits: &[&str]) -> Decision {
     let hit = |rule: &&str| RuleHit {
         rule: Text::new(rule),
         action: Action::Review,
@@ -37,7 +37,7 @@ fn decision(id: &str, day: i64, cents: i128, decision: Action, hits: &[&str]) ->
         transaction_id: Text::new(id),
         account_id: None,
         transaction_type: None,
-        amount: Some(Decimal::new(cents, 2)),
+        amount: None,
         event_time: day * time::DAY,
         taken_at: day * time::DAY,
         decision,
@@ -58,22 +58,22 @@ fn counted() -> Tallies {
     let fraud = |id: &str, scenario: &str| (id.to_owned(), Some(scenario.to_owned()));
     let labels = Labels::new(vec![fraud("a", "spree"), fraud("b", "spree"), fraud("c", "friendly"), ("d".into(), None)]);
     let mut tallies = Tallies::new(&[rule("one", RuleMode::Live), rule("two", RuleMode::Live), rule("watched", RuleMode::Shadow)], &labels);
-    let amount = Amount { name: "amount".into(), feature: None, scale: 2 };
-    for decision in [
-        decision("a", 0, 100_00, Action::Block, &["one", "two"]),
-        decision("b", 1, 300_50, Action::Review, &["one", "watched"]),
-        decision("c", 2, 99_50, Action::Allow, &[]),
-        decision("d", 3, 20_00, Action::Review, &["two"]),
-        decision("e", 4, 5_25, Action::Allow, &["watched"]),
+    let amount = Amount { name: "amount".into(), slot: Some(0), scale: 2 };
+    for (decision, cents) in [
+        (decision("a", 0, Action::Block, &["one", "two"]), 100_00),
+        (decision("b", 1, Action::Review, &["one", "watched"]), 300_50),
+        (decision("c", 2, Action::Allow, &[]), 99_50),
+        (decision("d", 3, Action::Review, &["two"]), 20_00),
+        (decision("e", 4, Action::Allow, &["watched"]), 5_25),
     ] {
-        tallies.add(&decision, labels.of(&decision.transaction_id), amount.of(&decision, &[]));
+        tallies.add(&decision, labels.of(&decision.transaction_id), amount.of(&[Value::Decimal(Decimal::new(cents, 2))]));
     }
     tallies
 }
 
 #[test]
 fn shares_rates_and_amounts_are_those_done_by_hand() {
-    let amount = Amount { name: "amount".into(), feature: None, scale: 2 };
+    let amount = Amount { name: "amount".into(), slot: Some(0), scale: 2 };
     let report = counted().report(&Text::new("digest"), &amount, 0);
     let o = &report.overall;
     assert_eq!((report.transactions, report.labelled, report.days, o.fraud), (5, 4, 4.0, 3));
@@ -97,7 +97,7 @@ fn shares_rates_and_amounts_are_those_done_by_hand() {
 
 #[test]
 fn markdown_has_a_row_for_each_rule_and_scenario() {
-    let amount = Amount { name: "amount".into(), feature: None, scale: 2 };
+    let amount = Amount { name: "amount".into(), slot: Some(0), scale: 2 };
     let text = markdown::render(&counted().report(&Text::new("digest"), &amount, 2));
     for line in [
         "5 transactions in 4 days, 3 of them fraud (60.0 %), worth 500. Amounts are of `amount`.",
@@ -110,15 +110,6 @@ fn markdown_has_a_row_for_each_rule_and_scenario() {
     ] {
         assert!(text.lines().any(|l| l == line), "no line `{line}` in\n{text}");
     }
-}
-
-#[test]
-fn an_amount_may_be_a_feature_and_falls_back_to_the_transactions() {
-    let amount = Amount { name: "amount_in_base".into(), feature: Some(1), scale: 2 };
-    let decision = decision("a", 0, 500_000, Action::Allow, &[]);
-    assert_eq!(amount.of(&decision, &[Value::Null, Value::Decimal(Decimal::new(33_5, 1))]), 33_50);
-    assert_eq!(amount.of(&decision, &[Value::Null, Value::Int(7)]), 7_00);
-    assert_eq!(amount.of(&decision, &[Value::Null, Value::Null]), 500_000);
 }
 
 #[test]
