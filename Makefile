@@ -43,9 +43,10 @@ docs: ## writes docs/features.md and docs/rules.md from the shipped project, wit
 crash: ## kill -9 at random moments under load, ROUNDS times; every accepted payment exactly once
 	tests/run.sh build setup crash --rounds $(ROUNDS)
 
-long: ## the tests that take hours: many crash rounds, many more random histories
+long: ## the tests that take hours: many crash rounds, many more random histories, a million simulated payments
 	PROPTEST_CASES=20000 tests/run.sh build setup unit
 	tests/run.sh build setup crash --rounds 1000
+	target/test-venv/bin/python tests/world.py --payments 1000000 --days 60 --feature-payments 200000
 
 bench: ## speed, latency and memory, each beside a named baseline
 	cargo build --release -p sluice

@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects e2e bad_input openapi online_retail restarts crash)
+all=(setup lint build unit projects world e2e bad_input openapi online_retail restarts crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -32,6 +32,7 @@ stage_lint() { tests/lint.sh; }
 stage_build() { cargo build --workspace --all-targets --locked; }
 stage_unit() { cargo test --workspace --locked --no-fail-fast; }
 stage_projects() { "$SLUICE_TEST_PYTHON" tests/projects.py --sluice "$sluice"; }
+stage_world() { "$SLUICE_TEST_PYTHON" tests/world.py --sluice "$sluice"; }
 stage_e2e() { "$SLUICE_TEST_PYTHON" tests/e2e.py --sluice "$sluice"; }
 stage_bad_input() { "$SLUICE_TEST_PYTHON" tests/bad_input.py --sluice "$sluice"; }
 stage_openapi() { "$SLUICE_TEST_PYTHON" tests/openapi.py --sluice "$sluice"; }
@@ -44,6 +45,7 @@ what_lint="formatting, clippy, the repository's own checks"
 what_build="everything, once"
 what_unit="unit, property and shared suites of all crates"
 what_projects="check, test and show on every project"
+what_world="a simulated world: totals to the cent, fraud that no field gives away"
 what_e2e="end to end with kcat, Python clients, HTTP and SQL"
 what_bad_input="bad input, each kind on each door"
 what_openapi="schemathesis over the OpenAPI document"

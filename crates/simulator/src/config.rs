@@ -14,16 +14,19 @@ pub struct WorldConfig {
     /// Event time of the world's first moment.
     pub start: Micros,
     /// Payments per second of event time, on average.
+    #[serde(with = "crate::exact")]
     pub rate: f64,
     /// The share of payments that are fraud, 0 to 0.5.
+    #[serde(with = "crate::exact")]
     pub fraud_rate: f64,
     pub accounts: u32,
     pub merchants: u32,
-    /// Whether the rate follows the hours of the day. Which customers are awake always does.
+    /// Whether the rate follows the hours of the day, the week and the seasons. Which customers are awake always does.
     pub daily_rhythm: bool,
     /// Whether visits to the shop leave clicks.
     pub clicks: bool,
     /// The share of genuine payments that get a label as well.
+    #[serde(with = "crate::exact")]
     pub genuine_labels: f64,
 }
 
@@ -44,11 +47,13 @@ impl Default for WorldConfig {
 }
 
 impl WorldConfig {
-    /// A world that makes `rate` payments a second: enough accounts that a customer pays some ten times a day, from 20,000 to two
-    /// million.
+    /// A world that makes `rate` payments a second: as many accounts as pay some three times a day each, from 1,000 to a million.
     pub fn at_rate(rate: f64) -> Self {
-        let accounts = (rate * 86_400.0 / 10.0).clamp(20_000.0, 2_000_000.0) as u32;
-        Self { rate, accounts, ..Self::default() }
+        Self { rate, accounts: Self::accounts_for(rate), ..Self::default() }
+    }
+
+    pub(crate) fn accounts_for(rate: f64) -> u32 {
+        (rate * 86_400.0 / 3.0).clamp(1_000.0, 1_000_000.0) as u32
     }
 
     /// # Errors

@@ -63,15 +63,31 @@ impl<T> Queue<T> {
         self.heap.len()
     }
 
+    /// Keeps each for which the coin falls so.
+    pub(crate) fn thin(&mut self, mut keep: impl FnMut() -> bool) {
+        // In the order of time, so that the coins fall the same way however the heap lies.
+        let mut all = std::mem::take(&mut self.heap).into_vec();
+        all.sort_by(|a, b| b.cmp(a));
+        all.retain(|_| keep());
+        self.heap = all.into();
+    }
+
     /// Keeps only what the test accepts.
     pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.heap.retain(|Reverse(due)| keep(&due.what));
     }
 
+    /// Moves what the test accepts later by the same span.
+    pub(crate) fn delay_some(&mut self, by: Micros, which: impl Fn(&T) -> bool) {
+        let moved = std::mem::take(&mut self.heap).into_iter().map(|Reverse(due)| {
+            let at = if which(&due.what) { due.at + by } else { due.at };
+            Reverse(Due { at, ..due })
+        });
+        self.heap = moved.collect();
+    }
+
     /// Moves everything later by the same span.
     pub(crate) fn delay(&mut self, by: Micros) {
-        // The order stays as it is, so the heap stays a heap; only the standard library cannot know it.
-        let moved = std::mem::take(&mut self.heap).into_iter().map(|Reverse(due)| Reverse(Due { at: due.at + by, ..due }));
-        self.heap = moved.collect();
+        self.delay_some(by, |_| true);
     }
 }

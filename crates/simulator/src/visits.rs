@@ -1,106 +1,58 @@
-//! A visit: what one customer (or thief) does once, from the first click to the payment. Here is how genuine customers behave;
-//! the files under `fraud/` make visits of another kind.
+//! A visit: what one customer (or thief) does once, from the first click to the payment, planned as a whole before it begins.
+//! Genuine visits are made in `genuine.rs`, the thieves' under `fraud/`, both with the pieces in `counter.rs`.
 
-use crate::accounts::{Account, Whereabouts};
-use crate::dice::Dice;
-use crate::merchants::{Merchant, Merchants};
-use crate::places::CITIES;
+use crate::customers::Address;
+use crate::merchants::Merchant;
+use crate::money::Currency;
+use crate::products::Product;
 use domain::Micros;
 use domain::time::SECOND;
 use serde::{Deserialize, Serialize};
 
 /// No visit lasts longer, so payments are planned this far ahead of the clock.
-pub(crate) const LONGEST_VISIT: Micros = 120 * SECOND;
+pub(crate) const LONGEST_VISIT: Micros = 180 * SECOND;
 
-/// Everyone a visit can be about.
-#[derive(Clone, Copy)]
-pub(crate) struct Cast {
-    pub(crate) seed: u64,
-    pub(crate) accounts: u32,
-    pub(crate) merchants: Merchants,
-}
+/// Words that stand in records; `name` is how they are spelled there.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$inner:meta])* $word:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub(crate) enum $name { $($(#[$inner])* $word),+ }
 
-impl Cast {
-    pub(crate) fn account(self, number: u32) -> Account {
-        Account::new(self.seed, number)
-    }
+        impl $name {
+            pub(crate) const NAMES: [&'static str; [$($text),+].len()] = [$($text),+];
 
-    /// Someone who is awake and in the mood to pay.
-    pub(crate) fn payer(self, at: Micros, dice: &mut Dice) -> Account {
-        // A hundred refusals in a row are next to impossible: at every hour some city is awake.
-        let mut account = self.account(0);
-        for _ in 0..100 {
-            account = self.account(dice.below(u64::from(self.accounts)) as u32);
-            if dice.chance(account.activity() * account.city().awake(at)) {
-                break;
+            pub(crate) fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
             }
         }
-        account
-    }
+    };
 }
+pub(crate) use words;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Kind {
-    Purchase,
-    Refund,
-    Withdrawal,
-    Transfer,
-    Deposit,
-}
+words!(
+    /// What moves the money.
+    Kind { Purchase = "purchase", Refund = "refund", Withdrawal = "withdrawal", Transfer = "transfer", Deposit = "deposit" }
+);
 
 impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Purchase => "purchase",
-            Self::Refund => "refund",
-            Self::Withdrawal => "withdrawal",
-            Self::Transfer => "transfer",
-            Self::Deposit => "deposit",
-        }
-    }
-
     /// Whether the account is richer afterwards.
     pub(crate) fn credits(self) -> bool {
         matches!(self, Self::Refund | Self::Deposit)
     }
 }
 
-/// What is paid with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Method {
-    Card,
-    Wallet,
-    BankTransfer,
-}
+words!(
+    /// What is paid with.
+    Method { Card = "card", Wallet = "wallet", BankTransfer = "bank_transfer" }
+);
 
-impl Method {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Card => "card",
-            Self::Wallet => "wallet",
-            Self::BankTransfer => "bank_transfer",
-        }
-    }
-}
+words!(Channel { Online = "online", Pos = "pos", Atm = "atm", Phone = "phone" });
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Channel {
-    Online,
-    Pos,
-    Atm,
-    Phone,
-}
-
-impl Channel {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Online => "online",
-            Self::Pos => "pos",
-            Self::Atm => "atm",
-            Self::Phone => "phone",
-        }
-    }
-}
+words!(
+    /// How the card's data came in.
+    Entry { Chip = "chip", Contactless = "contactless", Swipe = "swipe", Manual = "manual", Ecommerce = "ecommerce" }
+);
 
 /// The way through the shop's pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,191 +61,141 @@ pub(crate) enum Path {
     Shopping,
     /// Looks about and leaves.
     Browsing,
-    /// Logs in, changes password and address, checks out.
-    Takeover,
+    /// Logs in, and perhaps changes password and address, before the rest.
+    Takeover { password: bool, address: bool },
     /// Straight to the checkout.
     Checkout,
 }
 
-/// Page, action, and whether a product is looked at.
-pub(crate) type Click = (&'static str, &'static str, bool);
+/// How a visit ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    /// Money moves.
+    Pays,
+    /// Nothing was ordered.
+    Leaves,
+    /// The order stays unpaid and is cancelled.
+    GivesUp,
+}
 
-impl Path {
-    /// Click number `done` (from 0) of `clicks`.
-    pub(crate) fn click(self, done: u8, clicks: u8, bits: u64) -> Click {
-        let left = clicks - done;
-        match (self, done, left) {
-            (Self::Shopping, _, 1) | (Self::Checkout, _, _) | (Self::Takeover, _, 1) => ("/checkout", "checkout", false),
-            (Self::Shopping, _, 2) => ("/cart", "add_to_cart", true),
-            (Self::Takeover, 0, _) => ("/login", "login", false),
-            (Self::Takeover, 1, _) => ("/account/password", "change_password", false),
-            (Self::Takeover, 2, _) => ("/account/address", "change_address", false),
-            (_, 0, _) => ("/", "view", false),
-            _ => match bits % 4 {
-                0 => ("/search", "search", false),
-                1 => ("/category", "view", false),
-                _ => ("/product", "view", true),
-            },
-        }
+/// What becomes of a paid order, but for accidents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fate {
+    Usual,
+    /// Sent back or claimed as lost by someone who does that often: the refund is fraud, of the scenario with this index.
+    Abused {
+        scenario: u8,
+        after: Micros,
+    },
+}
+
+/// A line of a basket, at the prices of when it was filled; hundredths of the base.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) product: Product,
+    pub(crate) quantity: u16,
+    pub(crate) price: i32,
+    /// Off the whole line.
+    pub(crate) discount: i32,
+}
+
+impl Line {
+    pub(crate) fn gross(&self) -> i64 {
+        i64::from(self.price) * i64::from(self.quantity)
+    }
+
+    pub(crate) fn total(&self) -> i64 {
+        self.gross() - i64::from(self.discount)
     }
 }
 
-/// One visit, planned as a whole before its first click.
+/// What is ordered, and where it goes; nowhere, if it is sent by mail of the electronic kind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Basket {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) ship_to: Option<Address>,
+    pub(crate) fate: Fate,
+    /// Attempts to pay that are refused before the one that is not.
+    pub(crate) declines: u8,
+    /// The order's number, from the checkout on.
+    pub(crate) order: Option<u64>,
+    pub(crate) placed_at: Micros,
+    /// Attempts to pay so far.
+    pub(crate) attempts: u8,
+}
+
+impl Basket {
+    /// In hundredths of the base.
+    pub(crate) fn total(&self) -> i64 {
+        self.lines.iter().map(Line::total).sum()
+    }
+}
+
+/// One visit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Visit {
     pub(crate) account: u32,
     pub(crate) merchant: Option<Merchant>,
     pub(crate) device: Option<u64>,
     pub(crate) ip: Option<u32>,
-    /// Index into [`CITIES`]: where the payer is.
+    /// Index into the list of cities: where the payer is, or seems to be.
     pub(crate) city: u8,
     pub(crate) kind: Kind,
     pub(crate) channel: Channel,
     pub(crate) method: Method,
-    /// In hundredths of the currency.
+    pub(crate) entry: Option<Entry>,
+    pub(crate) card: Option<u64>,
+    /// In hundredths of `currency`.
     pub(crate) cents: i64,
+    pub(crate) currency: Currency,
+    /// Country of the address on the bill: index into the list of countries.
+    pub(crate) billing: Option<u8>,
+    pub(crate) basket: Option<Basket>,
     pub(crate) path: Path,
+    pub(crate) end: End,
     pub(crate) clicks: u8,
     /// Clicks done.
     pub(crate) done: u8,
-    /// When it ends, with the payment unless it was only a look.
+    /// Seconds for a click, about.
+    pub(crate) pace: f32,
+    /// When it ends, with the payment if there is one.
     pub(crate) ends_at: Micros,
     /// Number of the session, for visits to the shop.
     pub(crate) session: Option<u64>,
+    /// A thief's, whether or not this payment counts as fraud: he does not top up the account.
+    pub(crate) thief: bool,
     /// Index into the list of fraud scenarios.
     pub(crate) scenario: Option<u8>,
 }
 
+/// What a visit does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Click,
+    /// The order is written.
+    Order,
+    /// An attempt to pay is refused.
+    Decline,
+    End,
+}
+
 impl Visit {
-    pub(crate) fn pays(&self) -> bool {
-        self.path != Path::Browsing
-    }
-
-    /// How long before its end the visit begins, by the number of clicks.
-    pub(crate) fn lasts(&self, dice: &mut Dice) -> Micros {
-        if self.clicks == 0 {
-            return 0;
+    pub(crate) fn next(&self) -> Step {
+        let basket = self.basket.as_ref();
+        if self.done < self.clicks {
+            Step::Click
+        } else if basket.is_some_and(|b| b.order.is_none()) {
+            Step::Order
+        } else if basket.is_some_and(|b| b.declines > 0) {
+            Step::Decline
+        } else {
+            Step::End
         }
-        let pace = if self.scenario.is_some() { 2.5 } else { 9.0 };
-        let seconds = dice.log_normal(pace, 0.4) * f64::from(self.clicks);
-        ((seconds * SECOND as f64) as Micros).clamp(SECOND, LONGEST_VISIT)
     }
-}
 
-/// An amount in hundredths: at least 0.50, at most 25,000.00.
-fn amount(median: f64, sigma: f64, online: bool, dice: &mut Dice) -> i64 {
-    let cents = ((dice.log_normal(median, sigma) * 100.0) as i64).clamp(50, 2_500_000);
-    // Shops like prices that end in 99.
-    if online && cents > 200 && dice.chance(0.4) { cents / 100 * 100 - 1 } else { cents }
-}
-
-/// What a genuine customer does that ends at this moment.
-pub(crate) fn genuine(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
-    let account = cast.payer(ends_at, dice);
-    let whereabouts = account.whereabouts(ends_at);
-    let plain = Visit {
-        account: account.number,
-        merchant: None,
-        device: None,
-        ip: None,
-        city: whereabouts.city,
-        kind: Kind::Purchase,
-        channel: Channel::Pos,
-        method: Method::Card,
-        cents: 0,
-        path: Path::Shopping,
-        clicks: 0,
-        done: 0,
-        ends_at,
-        session: None,
-        scenario: None,
-    };
-    match dice.below(100) {
-        0..86 => purchase(cast, account, plain, whereabouts, dice),
-        86..92 if !whereabouts.under_way => {
-            let notes = dice.between(1, 5) * dice.between(1, 4);
-            Visit { kind: Kind::Withdrawal, channel: Channel::Atm, cents: notes * 2000, ..plain }
-        }
-        86..96 => {
-            let phone = dice.chance(0.15);
-            Visit {
-                kind: Kind::Transfer,
-                channel: if phone { Channel::Phone } else { Channel::Online },
-                method: Method::BankTransfer,
-                device: (!phone).then(|| account.device(dice.bits())),
-                ip: (!phone).then(|| account.ip(None)),
-                cents: amount(180.0 * account.spending(), 1.1, false, dice),
-                ..plain
-            }
-        }
-        96..98 => {
-            let bought = purchase(cast, account, plain, whereabouts, dice);
-            Visit { kind: Kind::Refund, clicks: 0, session: None, ..bought }
-        }
-        _ => Visit {
-            kind: Kind::Deposit,
-            channel: Channel::Online,
-            method: Method::BankTransfer,
-            device: Some(account.device(dice.bits())),
-            ip: Some(account.ip(None)),
-            cents: amount(300.0 * account.spending(), 0.8, false, dice),
-            ..plain
-        },
-    }
-}
-
-fn purchase(cast: Cast, account: Account, plain: Visit, whereabouts: Whereabouts, dice: &mut Dice) -> Visit {
-    let city = &CITIES[usize::from(whereabouts.city)];
-    let merchant = if whereabouts.city != account.city_index() && !whereabouts.under_way {
-        cast.merchants.of_country(city.country, dice.bits())
-    } else if dice.chance(0.7) {
-        account.favourite(cast.merchants, dice.bits())
-    } else {
-        cast.merchants.any(dice.bits())
-    };
-    let category = merchant.category();
-    // Who buys from abroad buys online.
-    let abroad = merchant.country().code != city.country().code;
-    let online = abroad || whereabouts.under_way || dice.chance(category.online);
-    let cents = amount(category.median * account.spending(), category.sigma, online, dice);
-    let plain = Visit { merchant: Some(merchant), cents, ..plain };
-    if !online {
-        return Visit { method: if dice.chance(0.3) { Method::Wallet } else { Method::Card }, ..plain };
-    }
-    if dice.chance(0.02) {
-        return Visit { channel: Channel::Phone, ..plain };
-    }
-    // A new phone comes once in a while; most payments are from devices seen before.
-    let device = if dice.chance(0.004) { dice.bits() } else { account.device(dice.bits()) };
-    let elsewhere = dice.chance(0.1).then(|| dice.bits());
-    Visit {
-        channel: Channel::Online,
-        method: if dice.chance(0.35) { Method::Wallet } else { Method::Card },
-        device: Some(device),
-        ip: Some(account.ip(elsewhere)),
-        clicks: 3 + dice.below(5) as u8,
-        ..plain
-    }
-}
-
-/// A look at the shop that ends without a payment.
-pub(crate) fn browsing(cast: Cast, ends_at: Micros, dice: &mut Dice) -> Visit {
-    let account = cast.payer(ends_at, dice);
-    Visit {
-        account: account.number,
-        merchant: None,
-        device: Some(account.device(dice.bits())),
-        ip: None,
-        city: account.city_index(),
-        kind: Kind::Purchase,
-        channel: Channel::Online,
-        method: Method::Card,
-        cents: 0,
-        path: Path::Browsing,
-        clicks: 1 + dice.below(5) as u8,
-        done: 0,
-        ends_at,
-        session: None,
-        scenario: None,
+    /// How many steps are left before the end.
+    pub(crate) fn steps(&self) -> u32 {
+        let basket = self.basket.as_ref().map_or(0, |b| u32::from(b.order.is_none()) + u32::from(b.declines));
+        u32::from(self.clicks - self.done) + basket
     }
 }

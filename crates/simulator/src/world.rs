@@ -1,38 +1,43 @@
-//! The world: a clock, a queue of what is planned, and the iterator that lets it happen in the order of event time.
+//! The world: a clock, queues of what is planned, and the iterator that lets it happen in the order of event time.
 //!
 //! Payments are planned one visit's length ahead of the clock, so that clicks come before the purchase they lead to and the
-//! payment rate holds from the first second on.
+//! payment rate holds from the first second on. What follows from them (parcels, refunds, labels) waits in a queue of its own.
 
-use crate::accounts::Account;
+mod happenings;
+mod life;
+mod saved;
+
 use crate::config::WorldConfig;
+use crate::counter::Cast;
 use crate::dice::Dice;
-use crate::fraud::{Fraud, SCENARIOS};
-use crate::json::{Writer, currency};
-use crate::labels::{self, Label};
-use crate::merchants::{Merchant, Merchants};
-use crate::places;
+use crate::fraud::Fraud;
+use crate::genuine::{self, Outing};
+use crate::json::Writer;
+use crate::labels::Label;
+use crate::merchants::Merchants;
+use crate::orders::{Order, Stage};
+use crate::people::People;
+use crate::products::{Catalogue, PRODUCTS};
 use crate::queue::Queue;
+use crate::recent::Recent;
+use crate::rhythm;
 use crate::totals::Totals;
-use crate::visits::{self, Cast, LONGEST_VISIT, Visit};
+use crate::visits::{End, LONGEST_VISIT, Visit};
 use crate::{SimEvent, TRANSACTIONS};
 use domain::time::{MINUTE, SECOND};
 use domain::{Error, Micros, Result};
+use life::Life;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 
 /// The form of saved worlds; one of another form cannot go on.
-const SAVED_FORMAT: u32 = 1;
+const SAVED_FORMAT: u32 = 2;
 
 /// Looks at the shop without a payment, for each payment.
 const BROWSING_SHARE: f64 = 0.3;
 
 /// The longest pause after which visits go on as if there had been none.
 const LONGEST_PAUSE: Micros = 5 * MINUTE;
-
-/// Below this balance (in hundredths) an account gets its wages.
-const WAGES_BELOW: i64 = 20_000;
-
-/// The balance of an account that has not been seen yet.
-const UNSEEN: i64 = i64::MIN;
 
 /// An endless iterator over a world's events, in the order of event time.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,32 +47,52 @@ pub struct World {
     dice: Dice,
     /// Event time of the last event.
     clock: Micros,
-    /// Nothing but labels happens before this moment: the start, or where the world was last resumed.
+    /// No payment happens before this moment: the start, or where the world was last resumed.
     floor: Micros,
     /// When the next genuine payment is made.
     next_payment: Micros,
     /// Up to here payments are planned.
     planned: Micros,
     fraud: Fraud,
+    outings: Queue<Outing>,
     soon: Queue<Soon>,
-    /// Apart from the rest, because there are many and they wait for days.
-    labels: Queue<Label>,
+    /// Apart from the rest, because there is much of it and it waits for days.
+    later: Queue<Later>,
+    /// Orders in `later`.
+    open_orders: usize,
     /// Visits under way; a free place is none.
     visits: Vec<Option<Visit>>,
     free: Vec<u32>,
-    /// By account, in hundredths; [`UNSEEN`] until its first payment.
-    #[serde(with = "sparse")]
-    balances: Vec<i64>,
+    people: People,
+    catalogue: Catalogue,
+    recent: Recent,
     sessions: u64,
+    /// Genuine payments that came of themselves (refunds, deposits): as many fewer are planned.
+    spare: u32,
+    /// What has happened and was not taken yet.
+    #[serde(with = "saved")]
+    ready: VecDeque<SimEvent>,
     totals: Totals,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 enum Soon {
     Merchant(u32),
+    Product(u16),
+    /// Sends an account's first row, and its customer's.
+    Meet(u32),
     Balance(u32),
+    /// Wages, or savings: the account is low.
+    TopUp(u32),
     /// The visit at this place goes on.
     Visit(u32),
+    Life(Life),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Later {
+    Label(Label),
+    Order(Stage, Box<Order>),
 }
 
 impl World {
@@ -79,6 +104,9 @@ impl World {
         for merchant in 0..config.merchants {
             soon.push(config.start, Soon::Merchant(merchant));
         }
+        for product in 0..PRODUCTS as u16 {
+            soon.push(config.start, Soon::Product(product));
+        }
         let mut world = Self {
             format: SAVED_FORMAT,
             dice: Dice::new(config.seed),
@@ -87,15 +115,24 @@ impl World {
             next_payment: config.start,
             planned: config.start,
             fraud: Fraud::new(config.fraud_rate),
+            outings: Queue::new(),
             soon,
-            labels: Queue::new(),
+            later: Queue::new(),
+            open_orders: 0,
             visits: Vec::new(),
             free: Vec::new(),
-            balances: vec![UNSEEN; config.accounts as usize],
+            people: People::new(config.seed, config.start, config.accounts),
+            catalogue: Catalogue::new(),
+            recent: Recent::default(),
             sessions: 0,
+            spare: 0,
+            ready: VecDeque::new(),
             totals: Totals::default(),
             config,
         };
+        for life in Life::ALL {
+            world.expect(life, world.clock);
+        }
         world.draw_next_payment();
         Ok(world)
     }
@@ -108,11 +145,17 @@ impl World {
     /// # Errors
     /// Stop, if the bytes are not a saved world of this form.
     pub fn restore(bytes: &[u8]) -> Result<Self> {
-        let hint = "remove the saved world to begin a new one";
-        let world: Self = serde_json::from_slice(bytes).map_err(|e| Error::stop("the saved world cannot be read", hint).because(e))?;
-        if world.format != SAVED_FORMAT {
-            return Err(Error::stop(format!("the saved world has format {}, not {SAVED_FORMAT}", world.format), hint));
+        #[derive(Deserialize)]
+        struct Form {
+            format: u32,
         }
+        let hint = "remove the saved world to begin a new one";
+        let unreadable = |e| Error::stop("the saved world cannot be read", hint).because(e);
+        let form: Form = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if form.format != SAVED_FORMAT {
+            return Err(Error::stop(format!("the saved world has format {}, not {SAVED_FORMAT}", form.format), hint));
+        }
+        let world: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
         world.config.check()?;
         Ok(world)
     }
@@ -130,9 +173,9 @@ impl World {
         &self.totals
     }
 
-    /// Lets time pass without payments: what is planned happens as much later. Labels keep their time, so those that became known
-    /// in between come first. After more than a few minutes the visits under way have ended without a payment. A moment that the
-    /// world has passed already changes nothing.
+    /// Lets time pass without payments: what is planned happens as much later. Labels and parcels keep their time, so those that
+    /// arrived in between come first. After more than a few minutes the visits under way have ended without a payment. A moment
+    /// that the world has passed already changes nothing.
     pub fn resume_at(&mut self, now: Micros) {
         let by = now - self.clock.max(self.floor);
         if by <= 0 {
@@ -140,6 +183,9 @@ impl World {
         }
         self.soon.delay(by);
         self.fraud.delay(by);
+        self.outings.delay(by);
+        let pays = |later: &Later| matches!(later, Later::Order(Stage::Cancel | Stage::Return(_), _));
+        self.later.delay_some(by, pays);
         for visit in self.visits.iter_mut().flatten() {
             visit.ends_at += by;
         }
@@ -151,20 +197,26 @@ impl World {
         }
     }
 
-    /// Changes payments per second and the share of fraud from here on. Where the first changes, visits under way end without a
-    /// payment, because they were planned at the old rate.
+    /// Changes payments per second and the share of fraud from here on, without a burst of what was planned at the old rates. Where
+    /// something changes, visits under way end without a payment. More payments bring more accounts.
     ///
     /// # Errors
     /// Stop, if either is out of its bounds.
     pub fn set_rates(&mut self, rate: f64, fraud_rate: f64) -> Result<()> {
-        let config = WorldConfig { rate, fraud_rate, ..self.config.clone() };
+        let accounts = self.config.accounts.max(if rate > self.config.rate { WorldConfig::accounts_for(rate) } else { 0 });
+        let config = WorldConfig { rate, fraud_rate, accounts, ..self.config.clone() };
         config.check()?;
-        let replan = rate != self.config.rate;
-        self.config = config;
-        self.fraud.set_rate(fraud_rate);
-        if replan {
-            self.abandon_visits();
+        let old = std::mem::replace(&mut self.config, config);
+        self.people.grow(accounts);
+        if (rate, fraud_rate) == (old.rate, old.fraud_rate) {
+            return Ok(());
         }
+        self.abandon_visits();
+        if rate < old.rate {
+            self.outings.thin(|| self.dice.chance(rate / old.rate));
+        }
+        let flow = (rate * fraud_rate) / (old.rate * old.fraud_rate).max(f64::MIN_POSITIVE);
+        self.fraud.set_rate(fraud_rate, flow, &mut self.dice);
         Ok(())
     }
 
@@ -173,8 +225,10 @@ impl World {
         self.soon.retain(|soon| !matches!(soon, Soon::Visit(_)));
         self.free.clear();
         for visit in self.visits.drain(..).flatten() {
-            if visit.scenario.is_some() {
-                self.fraud.abandoned();
+            match visit.scenario {
+                Some(_) => self.fraud.abandoned(),
+                None if visit.end == End::Pays => self.fraud.not_genuine(),
+                None => {}
             }
         }
         self.planned = self.clock.max(self.floor);
@@ -182,42 +236,61 @@ impl World {
         self.draw_next_payment();
     }
 
-    /// Events until this many further payments have been made.
+    /// Events until this many further payments have been made, with what happens at the same moment as the last.
     pub fn payments(&mut self, count: u64) -> impl Iterator<Item = SimEvent> {
         let last = self.totals.payments + count;
-        std::iter::from_fn(move || if self.totals.payments < last { self.next() } else { None })
+        std::iter::from_fn(move || if self.totals.payments < last || !self.ready.is_empty() { self.next() } else { None })
     }
 
     /// Events up to and including a moment. With the wall clock as the moment, this is a live run.
     pub fn until(&mut self, moment: Micros) -> impl Iterator<Item = SimEvent> {
         std::iter::from_fn(move || {
-            self.plan();
-            if self.first()? <= moment { self.next() } else { None }
+            loop {
+                if let Some(event) = self.ready.pop_front() {
+                    return Some(event);
+                }
+                self.plan();
+                if self.first()? > moment {
+                    return None;
+                }
+                self.step();
+            }
         })
     }
 
-    /// The labels that are not known yet, each at its own later time: for files that should hold the whole truth.
+    /// The labels that are not known yet, each at its own later time: for files that should hold the whole truth. The world ends
+    /// with that: orders on their way never arrive.
     pub fn outstanding_labels(&mut self) -> impl Iterator<Item = SimEvent> {
-        let writer = self.writer();
         std::iter::from_fn(move || {
-            let (at, label) = self.labels.pop()?;
-            self.totals.labels += 1;
-            Some(writer.label(&label, at))
+            loop {
+                if let (at, Later::Label(label)) = self.later.pop()? {
+                    self.totals.labels += 1;
+                    return Some(self.writer().label(&label, at));
+                }
+            }
         })
     }
 
     fn writer(&self) -> Writer {
-        Writer { seed: self.config.seed, start: self.config.start }
+        Writer::new(self.config.seed, self.config.start)
     }
 
-    fn cast(&self) -> Cast {
-        Cast { seed: self.config.seed, accounts: self.config.accounts, merchants: Merchants { count: self.config.merchants } }
+    /// Everything that plans are made of; and the thieves, who are no part of it.
+    fn cast(&mut self) -> (Cast<'_>, &mut Fraud) {
+        let cast = Cast {
+            people: &mut self.people,
+            merchants: Merchants { count: self.config.merchants },
+            catalogue: &self.catalogue,
+            recent: &self.recent,
+            dice: &mut self.dice,
+        };
+        (cast, &mut self.fraud)
     }
 
     fn draw_next_payment(&mut self) {
         let mut rate = self.config.rate * (1.0 - self.config.fraud_rate);
         if self.config.daily_rhythm {
-            rate *= places::world_awake(self.next_payment);
+            rate *= rhythm::world(self.next_payment);
         }
         let gap = self.dice.exponential(SECOND as f64 / rate);
         self.next_payment += (gap as Micros).max(1);
@@ -225,7 +298,7 @@ impl World {
 
     /// The time of the next event that is planned.
     fn first(&self) -> Option<Micros> {
-        match (self.soon.first(), self.labels.first()) {
+        match (self.soon.first(), self.later.first()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
@@ -243,43 +316,72 @@ impl World {
     }
 
     fn plan_one(&mut self) {
-        let cast = self.cast();
         if self.fraud.first().is_some_and(|due| due <= self.next_payment) {
-            if let Some(visit) = self.fraud.next(cast, self.planned, &mut self.dice) {
-                self.planned = visit.ends_at;
-                self.begin(visit);
+            let floor = self.planned;
+            let (mut cast, fraud) = self.cast();
+            let Some(visit) = fraud.next(&mut cast, floor) else { return };
+            if visit.scenario.is_some() {
+                self.fraud.paid();
+            } else {
+                self.came_of_itself();
             }
+            self.planned = visit.ends_at;
+            self.begin(visit);
             return;
         }
         let at = self.next_payment;
         self.planned = at;
-        let visit = visits::genuine(cast, at, &mut self.dice);
+        self.draw_next_payment();
+        if self.spare > 0 {
+            self.spare -= 1;
+            return;
+        }
+        let outing = if self.outings.first().is_some_and(|due| due <= at) { self.outings.pop() } else { None };
+        let (mut cast, fraud) = self.cast();
+        let (visit, then) = match outing {
+            Some((_, outing)) => genuine::next(&mut cast, outing, at),
+            None => genuine::visit(&mut cast, at),
+        };
+        fraud.genuine();
+        fraud.begin(&mut cast, at);
+        if let Some((at, outing)) = then {
+            self.outings.push(at, outing);
+        }
         self.begin(visit);
         if self.config.clicks && self.dice.chance(BROWSING_SHARE) {
-            let look = visits::browsing(cast, at, &mut self.dice);
+            let (mut cast, _) = self.cast();
+            let look = genuine::browsing(&mut cast, at);
             self.begin(look);
         }
-        self.fraud.genuine_planned(cast, at, &mut self.dice);
-        self.draw_next_payment();
     }
 
-    /// Puts a visit into the queue, and the account's row before it if the account was not seen yet.
+    /// A genuine payment that was not planned as one.
+    fn came_of_itself(&mut self) {
+        self.fraud.genuine();
+        self.spare += 1;
+    }
+
+    /// Puts a visit into the queue, and the rows of account and customer before it if they were not seen yet.
     fn begin(&mut self, mut visit: Visit) {
         let now = self.clock.max(self.floor);
         visit.ends_at = visit.ends_at.max(now);
         if !self.config.clicks {
             visit.clicks = 0;
         }
-        let begins = (visit.ends_at - visit.lasts(&mut self.dice)).max(now);
-        let balance = &mut self.balances[visit.account as usize];
-        if *balance == UNSEEN {
-            *balance = Account::new(self.config.seed, visit.account).opening_balance();
-            self.soon.push((visit.ends_at - LONGEST_VISIT).max(now), Soon::Balance(visit.account));
-        }
+        let steps = visit.steps();
+        let lasts = if steps == 0 { 0.0 } else { f64::from(visit.pace) * f64::from(steps) * (0.6 + 0.8 * self.dice.unit()) };
+        let lasts = ((lasts * SECOND as f64) as Micros).min(LONGEST_VISIT);
+        let begins = (visit.ends_at - lasts).max(now);
+        self.know(visit.account, begins);
         if visit.clicks > 0 {
             self.sessions += 1;
             visit.session = Some(self.sessions);
         }
+        self.seat(visit, begins);
+    }
+
+    /// Lets a visit go on at a moment.
+    fn seat(&mut self, visit: Visit, at: Micros) {
         let place = match self.free.pop() {
             Some(place) => place,
             None => {
@@ -288,58 +390,34 @@ impl World {
             }
         };
         self.visits[place as usize] = Some(visit);
-        self.soon.push(begins, Soon::Visit(place));
+        self.soon.push(at, Soon::Visit(place));
     }
 
-    /// The next click of a visit, or its payment; none where it ends without one.
-    fn go_on(&mut self, place: u32, at: Micros) -> Option<SimEvent> {
-        let writer = self.writer();
-        let visit = self.visits[place as usize].as_mut()?;
-        if visit.done < visit.clicks {
-            let bits = self.dice.bits();
-            self.totals.clicks += 1;
-            let event = writer.click(visit, self.totals.clicks, at, bits);
-            visit.done += 1;
-            let left = f64::from(visit.clicks - visit.done);
-            let ends = visit.done == visit.clicks;
-            if ends && !visit.pays() {
-                self.visits[place as usize] = None;
-                self.free.push(place);
-                return Some(event);
+    /// Lets the next planned thing happen.
+    fn step(&mut self) {
+        let later = match (self.later.first(), self.soon.first()) {
+            (Some(later), Some(soon)) => later <= soon,
+            (later, _) => later.is_some(),
+        };
+        if later {
+            let Some((at, what)) = self.later.pop() else { return };
+            self.clock = at;
+            match what {
+                Later::Label(label) => self.told(&label, at),
+                Later::Order(stage, order) => self.progress(stage, order, at),
             }
-            let share = if ends { 1.0 } else { (0.5 + self.dice.unit()) / (left + 1.0) };
-            let pause = ((visit.ends_at - at) as f64 * share) as Micros;
-            self.soon.push(if ends { visit.ends_at.max(at) } else { at + pause }, Soon::Visit(place));
-            return Some(event);
+            return;
         }
-        let visit = self.visits[place as usize].take()?;
-        self.free.push(place);
-        visit.pays().then(|| self.pay(&visit, at))
-    }
-
-    fn pay(&mut self, visit: &Visit, at: Micros) -> SimEvent {
-        let scenario = visit.scenario.map(|s| SCENARIOS[usize::from(s)].name());
-        self.totals.payment(currency(visit), visit.cents, scenario);
-        let number = self.totals.payments;
-        let sampled = scenario.is_some() || (self.dice.chance(self.config.genuine_labels) && self.labels.len() < labels::MOST_WAITING);
-        if sampled {
-            let known_at = at + labels::delay(scenario.is_some(), &mut self.dice);
-            self.labels.push(known_at, Label { payment: number, scenario: visit.scenario });
-        }
-        self.book(visit, at);
-        self.writer().payment(visit, number, at)
-    }
-
-    /// Moves the account's balance; its row is sent after every fourth payment or so, and with the wages.
-    fn book(&mut self, visit: &Visit, at: Micros) {
-        let balance = &mut self.balances[visit.account as usize];
-        *balance += if visit.kind.credits() { visit.cents } else { -visit.cents };
-        let wages = *balance < WAGES_BELOW && self.dice.chance(0.5);
-        if wages {
-            *balance += (250_000.0 * Account::new(self.config.seed, visit.account).spending()) as i64;
-        }
-        if self.dice.chance(0.25) || wages {
-            self.soon.push(at + self.dice.between(SECOND, 20 * SECOND), Soon::Balance(visit.account));
+        let Some((at, what)) = self.soon.pop() else { return };
+        self.clock = at;
+        match what {
+            Soon::Merchant(merchant) => self.send_merchant(merchant, at),
+            Soon::Product(product) => self.send_product(product, at),
+            Soon::Meet(account) => self.meet(account, at),
+            Soon::Balance(account) => self.send_balance(account, at),
+            Soon::TopUp(account) => self.top_up(account, 0, at),
+            Soon::Visit(place) => self.go_on(place, at),
+            Soon::Life(life) => self.live(life, at),
         }
     }
 }
@@ -349,33 +427,11 @@ impl Iterator for World {
 
     fn next(&mut self) -> Option<SimEvent> {
         loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
             self.plan();
-            let label_first = match (self.labels.first(), self.soon.first()) {
-                (Some(label), Some(soon)) => label <= soon,
-                (label, _) => label.is_some(),
-            };
-            if label_first {
-                let (at, label) = self.labels.pop()?;
-                self.clock = at;
-                self.totals.labels += 1;
-                return Some(self.writer().label(&label, at));
-            }
-            let (at, what) = self.soon.pop()?;
-            self.clock = at;
-            let event = match what {
-                Soon::Merchant(merchant) => {
-                    self.totals.merchants += 1;
-                    Some(self.writer().merchant(Merchant(merchant), at))
-                }
-                Soon::Balance(account) => {
-                    self.totals.balances += 1;
-                    Some(self.writer().balance(account, self.balances[account as usize], at))
-                }
-                Soon::Visit(place) => self.go_on(place, at),
-            };
-            if event.is_some() {
-                return event;
-            }
+            self.step();
         }
     }
 }
@@ -384,26 +440,6 @@ impl SimEvent {
     /// Whether it is a record of the judged stream.
     pub fn is_payment(&self) -> bool {
         self.stream == TRANSACTIONS
-    }
-}
-
-/// Balances of the accounts that were seen, as (account, balance): a young world is small on disk.
-mod sparse {
-    use super::UNSEEN;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(balances: &[i64], serializer: S) -> Result<S::Ok, S::Error> {
-        let seen: Vec<(usize, i64)> = balances.iter().copied().enumerate().filter(|(_, b)| *b != UNSEEN).collect();
-        (balances.len(), seen).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-        let (length, seen) = <(u32, Vec<(usize, i64)>)>::deserialize(deserializer)?;
-        let mut balances = vec![UNSEEN; length as usize];
-        for (account, balance) in seen {
-            *balances.get_mut(account).ok_or_else(|| serde::de::Error::custom("an account beyond the last"))? = balance;
-        }
-        Ok(balances)
     }
 }
 

@@ -204,6 +204,7 @@ pub enum SimulateMode {
 #[command(after_help = "Examples:
   sluice simulate --mode batch --count 50 --fraud-rate 0.05
   sluice simulate --count 100000 --seed 7 --start 2026-01-01T00:00:00Z --to history
+  sluice simulate --count 200000 --over 60d --seed 7 --to history --totals totals.json
   sluice simulate --mode stream --rate 1000 --duration 60s --to kafka
   sluice simulate --count 10 --to - --stream clickstream")]
 pub struct Simulate {
@@ -212,6 +213,10 @@ pub struct Simulate {
     /// Payments to make (batch).
     #[arg(long, default_value_t = 50)]
     pub count: u64,
+    /// How long the payments are spread over (batch), such as 60d: as many accounts as fit, and the rhythm of days, weeks and
+    /// seasons. Without it they come at some ten a second.
+    #[arg(long, value_parser = parse_span)]
+    pub over: Option<i64>,
     /// Payments a second (stream).
     #[arg(long, default_value_t = 100.0)]
     pub rate: f64,
@@ -243,6 +248,10 @@ pub struct Simulate {
     pub duplicate: f64,
     #[arg(long, default_value_t = 0.0)]
     pub malformed: f64,
+    /// Writes the world's own books as JSON, for others to check against: orders, revenue, refunds, fraud by scenario. A file, or -
+    /// for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub totals: Option<PathBuf>,
     /// Where a run without --seed and --start keeps its world, so that the next one goes on with it.
     #[arg(long, default_value = "data/simulator.cursor")]
     pub cursor: PathBuf,

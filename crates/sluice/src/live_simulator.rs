@@ -18,6 +18,12 @@ use telemetry::Metrics;
 
 const TICK: Duration = Duration::from_millis(20);
 
+/// So that customers come back within the hour, and what is known of them fits into little memory.
+const MOST_ACCOUNTS: u32 = 100_000;
+
+/// More than most shops see, so that there is something to look at.
+const FRAUD_RATE: f64 = 0.01;
+
 /// Where events go: the broker of this process without a socket, or a cluster.
 enum Target {
     Embedded { broker: Broker, batches: BTreeMap<(&'static str, i32), BatchBuilder> },
@@ -26,15 +32,15 @@ enum Target {
 
 /// Starts it; it ends soon after `stopping` is set, and keeps its world in `cursor`.
 pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
-    let topics = crate::commands::simulate::topics()?;
+    let mut topics = crate::commands::simulate::topics()?;
     let mut source = instance.log.source()?;
-    for topic in topics.values() {
-        if source.partitions(topic).is_err() {
-            return Err(Error::stop(
-                format!("the simulator writes `{topic}`, which this project does not have"),
-                "run the shipped project, or start without --simulate",
-            ));
-        }
+    // A project may have dropped streams that nothing of it needs; without payments there is nothing to simulate.
+    topics.retain(|_, topic| source.partitions(topic).is_ok());
+    if !topics.contains_key(simulator::TRANSACTIONS) {
+        return Err(Error::stop(
+            "the simulator writes the payments of the e-commerce project, which this project does not have",
+            "run the shipped project, or start without --simulate",
+        ));
     }
     let target = match &instance.log {
         Log::Embedded { broker, .. } => Target::Embedded { broker: broker.clone(), batches: BTreeMap::new() },
@@ -42,13 +48,21 @@ pub fn start(instance: &Instance, rate: f64, cursor: &Path, stopping: Arc<Atomic
     };
     let (metrics, cursor) = (instance.metrics.clone(), cursor.to_owned());
     let now = SystemClock.now();
-    let world = match std::fs::read(&cursor).ok().map(|saved| World::restore(&saved)).transpose()? {
-        // What is planned at one rate comes out wrongly at another: another rate is another world.
-        Some(mut world) if world.config().rate == rate => {
+    let saved = std::fs::read(&cursor).ok().and_then(|saved| {
+        let unusable = |e: &Error| tracing::warn!(error = %e, "the simulator begins a new world");
+        World::restore(&saved).inspect_err(unusable).ok()
+    });
+    let world = match saved {
+        Some(mut world) => {
+            world.set_rates(rate, FRAUD_RATE)?;
             world.resume_at(now);
             world
         }
-        _ => World::new(WorldConfig { seed: now as u64, start: now, fraud_rate: 0.01, ..WorldConfig::at_rate(rate) })?,
+        None => {
+            let usual = WorldConfig::at_rate(rate);
+            let accounts = usual.accounts.min(MOST_ACCOUNTS);
+            World::new(WorldConfig { seed: now as u64, start: now, fraud_rate: FRAUD_RATE, accounts, ..usual })?
+        }
     };
     std::thread::Builder::new()
         .name("simulate".into())

@@ -4,6 +4,7 @@
 use super::{Out, Outcome, Result};
 use crate::cli::{OutputFormat, Simulate, SimulateMode};
 use domain::Error;
+use domain::time::SECOND;
 use kafka::{Cluster, Sender};
 use pipeline::{Clock, Outgoing, SystemClock};
 use simulator::{FaultRates, Faulty, SimEvent, World, WorldConfig};
@@ -97,14 +98,19 @@ pub fn topics() -> domain::Result<BTreeMap<&'static str, String>> {
 pub fn run(args: &Simulate, output: OutputFormat) -> Result {
     let faults = FaultRates { late: args.late, duplicate: args.duplicate, malformed: args.malformed };
     let mut clock = SystemClock;
-    // Either of the two makes the world one of its own; only without both does it go on from the last run.
-    let repeatable = args.seed.is_some() || args.start.is_some();
+    let totals_to_stdout = args.totals.as_deref() == Some(Path::new("-"));
+    if totals_to_stdout && args.to == "-" {
+        return Err(Error::stop("events and totals cannot both go to standard output", "give a folder with --to, or a file with --totals"));
+    }
+    // Any of the three makes the world one of its own; only without them does it go on from the last run.
+    let repeatable = args.seed.is_some() || args.start.is_some() || args.over.is_some();
     let usual = WorldConfig::default().rate;
-    let rate = match args.mode {
-        SimulateMode::Stream => args.rate,
-        SimulateMode::Batch if repeatable => usual,
+    let rate = match (args.mode, args.over) {
+        (SimulateMode::Stream, _) => args.rate,
+        (SimulateMode::Batch, Some(over)) => args.count as f64 * SECOND as f64 / over.max(1) as f64,
+        (SimulateMode::Batch, None) if repeatable => usual,
         // A live batch lies within a second from now, however large it is: events far ahead of the clock would be refused.
-        SimulateMode::Batch => usual.max(args.count as f64),
+        (SimulateMode::Batch, None) => usual.max(args.count as f64),
     };
     let fresh = |clock: &mut SystemClock| {
         let now = clock.now();
@@ -113,18 +119,18 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
             start: args.start.unwrap_or(now),
             fraud_rate: args.fraud_rate,
             rate,
-            ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream { rate } else { usual })
+            daily_rhythm: args.over.is_some(),
+            ..WorldConfig::at_rate(if args.mode == SimulateMode::Stream || args.over.is_some() { rate } else { usual })
         })
     };
     let saved = (!repeatable).then(|| std::fs::read(&args.cursor).ok()).flatten();
     let mut world = match saved.map(|bytes| World::restore(&bytes)).transpose()? {
-        // What is planned at one rate comes out wrongly at another, fraud above all: another rate is another world.
-        Some(mut world) if world.config().rate == rate => {
+        Some(mut world) => {
             world.set_rates(rate, args.fraud_rate)?;
             world.resume_at(clock.now());
             world
         }
-        _ => fresh(&mut clock)?,
+        None => fresh(&mut clock)?,
     };
     let mut target = Target::open(args)?;
     let before = world.totals().clone();
@@ -155,12 +161,19 @@ pub fn run(args: &Simulate, output: OutputFormat) -> Result {
         std::fs::write(&beside, world.save()).and_then(|()| std::fs::rename(&beside, &args.cursor)).map_err(full)?;
     }
     let totals = world.totals();
+    match &args.totals {
+        Some(_) if totals_to_stdout => {
+            super::print_json(&totals.report())?;
+            return Ok(Outcome::Fine);
+        }
+        Some(file) => std::fs::write(file, format!("{:#}\n", totals.report())).map_err(full)?,
+        None => {}
+    }
     let (payments, fraud) = (totals.payments - before.payments, totals.fraud - before.fraud);
     if args.to != "-" {
         match output {
             OutputFormat::Json => super::print_json(&serde_json::json!({
-                "payments": payments, "fraud": fraud, "events": totals.events() - before.events(),
-                "fraud_by_scenario": totals.fraud_by_scenario,
+                "payments": payments, "fraud": fraud, "events": totals.events() - before.events(), "totals": totals.report(),
             }))?,
             OutputFormat::Human => println!(
                 "made {payments} payments ({fraud} of them fraud) and {} other events into {}",
