@@ -2,6 +2,7 @@
 //! be bounded in time and number, and a stop must not wait for them.
 
 use crate::config::Config;
+use crate::patient::Patient;
 use crate::platform::Platform;
 use crate::routes;
 use axum::extract::Request;
@@ -14,7 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tower::Service as _;
 
 /// The address that a request came from.
@@ -31,7 +32,8 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
-    let app = routes::router(platform, &config)?;
+    let (stop, stopping) = watch::channel(false);
+    let app = routes::router(platform, &config, stopping)?;
     let connections = Arc::new(Semaphore::new(config.connections));
     let graceful = GracefulShutdown::new();
     let mut protocol = http1::Builder::new();
@@ -66,7 +68,7 @@ pub async fn serve(
             // A router is always ready.
             app.clone().call(request)
         });
-        let connection = graceful.watch(protocol.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(protocol.serve_connection(TokioIo::new(Patient::new(stream, config.write_timeout)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
@@ -75,6 +77,8 @@ pub async fn serve(
         });
     }
     drop(listener);
+    // Streams end by themselves alone; nobody may be left to hear.
+    let _ = stop.send(true);
     let open = graceful.count();
     if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!(open, "requests were cut off, because they took longer than the time to stop");

@@ -32,6 +32,16 @@ pub struct Config {
     pub connections: usize,
     /// How long open requests may take once the server is told to stop.
     pub grace: Duration,
+    /// How long a peer may leave what is written to it unread.
+    pub write_timeout: Duration,
+    /// Clients that follow the stream of alerts; more get 429.
+    pub stream_clients: usize,
+    /// Alerts that a client of the stream may fall behind once it was up to date.
+    pub stream_behind: i64,
+    /// Between signs of life of the stream.
+    pub stream_heartbeat: Duration,
+    /// How long a ticket opens the stream.
+    pub ticket_lifetime: Duration,
     /// The judged stream: with it the API's description names its fields.
     pub transactions: Option<Stream>,
 }
@@ -52,6 +62,11 @@ impl Config {
             idle_timeout: Duration::from_secs(60),
             connections: 4096,
             grace: Duration::from_secs(3),
+            write_timeout: Duration::from_secs(30),
+            stream_clients: 256,
+            stream_behind: 10_000,
+            stream_heartbeat: Duration::from_secs(15),
+            ticket_lifetime: Duration::from_secs(60),
             transactions: None,
         }
     }

@@ -1,5 +1,7 @@
 //! What the server needs from the rest: the one trait that the binary implements, in words of the domain.
 
+use crate::feed::AlertFeed;
+use crate::status::Status;
 use async_trait::async_trait;
 use axum::body::Bytes;
 use domain::{Action, Micros, Rejection, Result, Severity};
@@ -37,6 +39,12 @@ pub trait Platform: Send + Sync + 'static {
 
     /// Whether it can judge now, and how each part is. Must not wait.
     fn ready(&self) -> Readiness;
+
+    /// Durable alerts, to be followed.
+    fn alert_feed(&self) -> &dyn AlertFeed;
+
+    /// What it says of itself. Must not wait.
+    fn status(&self) -> Status;
 
     /// Where the server counts its requests. Called once, at the start.
     fn telemetry(&self) -> &Metrics;
@@ -128,7 +136,7 @@ pub struct Readiness {
 }
 
 /// One part of the platform.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PartState {
     /// `log`, `scorer`, `store`, ...
     pub name: String,

@@ -143,6 +143,10 @@ pub struct Http {
     pub requests: Family<HttpRequest, Counter>,
     pub seconds: Family<HttpRoute, Histogram>,
     pub in_flight: Gauge,
+    /// Clients that follow the stream of alerts.
+    pub streams: Gauge,
+    /// Of them, those that read too slowly.
+    pub streams_dropped: Counter,
 }
 
 #[derive(Clone, Debug)]
@@ -255,10 +259,23 @@ impl Metrics {
         r.register("store_lag_records", "Records in a topic that are not yet in the store", store.lag.clone());
         r.register_with_unit("store_commit", "Time to commit a batch to the store", Unit::Seconds, store.commit_seconds.clone());
 
-        let http = Http { requests: Family::default(), seconds: Family::new_with_constructor(latency), in_flight: Gauge::default() };
+        let http = Http {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(latency),
+            in_flight: Gauge::default(),
+            streams: Gauge::default(),
+            streams_dropped: Counter::default(),
+        };
         r.register("http_requests", "HTTP requests answered, by route and status", http.requests.clone());
         r.register_with_unit("http_request", "Time to answer an HTTP request", Unit::Seconds, http.seconds.clone());
         r.register("http_requests_in_flight", "HTTP requests being answered", http.in_flight.clone());
+
+        r.register("http_streams", "Clients that follow the stream of alerts", http.streams.clone());
+        r.register(
+            "http_streams_dropped",
+            "Clients of the stream of alerts that were let go of because they read too slowly",
+            http.streams_dropped.clone(),
+        );
 
         let simulator = Simulator { events: Family::default(), frauds: Counter::default() };
         r.register("simulator_events", "Events that the simulator made, by stream", simulator.events.clone());

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::routes::App;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use domain::{Error, Result};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::RwLock;
@@ -15,12 +15,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const ISSUER: &str = "sluice";
+pub(super) const ISSUER: &str = "sluice";
 const REMEMBER: Duration = Duration::from_secs(10);
 const REMEMBERED: usize = 4096;
 
 /// Longer ones are none of ours.
-const TOKEN_BYTES: usize = 2048;
+pub(super) const TOKEN_BYTES: usize = 2048;
 
 /// Who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +30,26 @@ pub(crate) struct Caller {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    role: Role,
+pub(super) struct Claims {
+    pub(super) iss: String,
+    pub(super) sub: String,
+    pub(super) role: Role,
     /// Seconds since 1970, as RFC 7519 has it.
-    iat: u64,
-    exp: u64,
+    pub(super) iat: u64,
+    pub(super) exp: u64,
+    /// What a ticket is good for; a token has none, and one with it is no token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) aud: Option<String>,
+    /// When what a ticket opens ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<u64>,
 }
 
 /// Makes tokens and checks them.
 pub(crate) struct Tokens {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
+    pub(super) encoding: EncodingKey,
+    pub(super) decoding: DecodingKey,
+    pub(super) validation: Validation,
     lifetime: Duration,
     checked: RwLock<HashMap<Box<str>, (Arc<Caller>, Instant)>>,
 }
@@ -69,10 +75,20 @@ impl Tokens {
     /// A token, and how long it is good.
     pub(crate) fn issue(&self, caller: &Caller) -> Result<(String, Duration), Problem> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Problem::internal())?.as_secs();
-        let claims =
-            Claims { iss: ISSUER.into(), sub: caller.name.clone(), role: caller.role, iat: now, exp: now + self.lifetime.as_secs() };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|_| Problem::internal())?;
-        Ok((token, self.lifetime))
+        let claims = Claims {
+            iss: ISSUER.into(),
+            sub: caller.name.clone(),
+            role: caller.role,
+            iat: now,
+            exp: now + self.lifetime.as_secs(),
+            aud: None,
+            until: None,
+        };
+        Ok((self.sign(&claims)?, self.lifetime))
+    }
+
+    pub(super) fn sign(&self, claims: &Claims) -> Result<String, Problem> {
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &self.encoding).map_err(|_| Problem::internal())
     }
 
     /// Who a token speaks for; none if it is not ours, was changed, or is too old.
@@ -120,14 +136,22 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let refuse = |detail: &str| Problem::new(StatusCode::UNAUTHORIZED, detail);
-        let given = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .ok_or_else(|| refuse("send the header `authorization: bearer <token>`; POST /api/v1/auth/login gives a token"))?;
-        let token = given.to_str().ok().and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let (_, token) = token.ok_or_else(|| refuse("the header `authorization` must be `bearer <token>`"))?;
-        let caller = app.tokens.check(token.trim()).ok_or_else(|| refuse("the token is not good, or no longer; log in again"))?;
+        let caller =
+            app.tokens.check(bearer(&parts.headers)?).ok_or_else(|| refuse("the token is not good, or no longer; log in again"))?;
         Ok(Self::clone(&caller))
     }
+}
+
+/// The token that a request carries in its header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| refuse("send the header `authorization: bearer <token>`; POST /api/v1/auth/login gives a token"))?;
+    let token = given.to_str().ok().and_then(|v| v.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or_else(|| refuse("the header `authorization` must be `bearer <token>`"))?;
+    Ok(token.trim())
+}
+
+fn refuse(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
 }

@@ -15,6 +15,9 @@ use crate::config::Config;
 use crate::platform::{PartState, Readiness, Role, Stats};
 use crate::problem::{FieldError, Problem};
 use crate::routes;
+use crate::status::{
+    Counts, Latencies, MemoryStatus, ProjectStatus, Quantiles, Rates, ReaderStatus, SequenceStatus, SnapshotStatus, Status,
+};
 use domain::{Error, Result};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -28,13 +31,14 @@ use utoipa::{Modify, OpenApi};
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     paths(
-        routes::health, routes::ready, routes::metrics, routes::login, routes::predict, routes::batch_predict, routes::predictions, routes::alerts,
+        routes::health, routes::ready, routes::metrics, routes::status, routes::login, routes::ticket, routes::predict, routes::batch_predict, routes::predictions, routes::alerts, routes::alerts_stream,
         routes::transaction, routes::stats,
     ),
     components(schemas(
-        Problem, FieldError, Readiness, PartState, Stats, Role, routes::Health, routes::Login, routes::Token, Action, Severity, Mode, Judged, DecisionDocument,
+        Problem, FieldError, Readiness, PartState, Stats, Role, routes::Health, routes::Login, routes::Token, routes::Ticket, Action, Severity, Mode, Judged, DecisionDocument,
         HitDocument, ReasonDocument, AlertDocument, PredictionPage, AlertPage, TransactionDocument, TransactionRow, Transaction, TransactionBatch,
-        BatchResult, BatchEntry,
+        BatchResult, BatchEntry, Status, ProjectStatus, SequenceStatus, Counts, Rates, Latencies, Quantiles, ReaderStatus, SnapshotStatus,
+        MemoryStatus,
     )),
     tags(
         (name = "access", description = "Tokens"),

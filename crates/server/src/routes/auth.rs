@@ -2,8 +2,8 @@
 
 use super::App;
 use crate::accept::Peer;
-use crate::auth::{Caller, PASSWORD_BYTES};
-use crate::openapi::{BodyFailures, Failures, Overload};
+use crate::auth::{Caller, PASSWORD_BYTES, bearer};
+use crate::openapi::{BodyFailures, Failures, Guarded, Overload};
 use crate::platform::Role;
 use crate::problem::{FieldError, Problem};
 use axum::Json;
@@ -38,6 +38,30 @@ pub(crate) struct Token {
     /// Seconds.
     expires_in: u64,
     role: Role,
+}
+
+/// Append it to the address of the stream as `ticket`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ticket {
+    ticket: String,
+    /// Seconds in which it opens the stream.
+    expires_in: u64,
+}
+
+/// Gives a ticket for the stream of alerts, for where a token cannot be sent, as in a browser's `EventSource`. It opens the stream and
+/// nothing else, for a minute; the stream then lasts as long as the token that the ticket was made with.
+#[utoipa::path(post, path = "/api/v1/auth/ticket", tag = "access", security(("bearer" = [])), responses(
+    (status = 200, description = "A ticket", body = Ticket),
+    Failures, Guarded, Overload,
+))]
+pub(crate) async fn ticket(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<([(header::HeaderName, &'static str); 1], Json<Ticket>), Problem> {
+    let made = app.tokens.ticket(bearer(&headers)?, app.config.ticket_lifetime)?;
+    let (ticket, lifetime) =
+        made.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "the token is not good, or no longer; log in again"))?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(Ticket { ticket, expires_in: lifetime.as_secs() })))
 }
 
 /// Gives a token for a name and its password.

@@ -3,6 +3,7 @@
 use super::{App, json};
 use crate::openapi::Failures;
 use crate::platform::Readiness;
+use crate::status::Status;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -40,6 +41,12 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         crate::Problem::new(StatusCode::SERVICE_UNAVAILABLE, "transactions cannot be judged now").after(std::time::Duration::from_secs(1));
     problem.parts = Some(readiness.parts.into());
     problem.into_response()
+}
+
+/// What runs and how it is: counts, rates, latencies, how far each reader is, memory. No payment is in it.
+#[utoipa::path(get, path = "/status", tag = "operations", responses((status = 200, description = "How it is", body = Status), Failures))]
+pub(crate) async fn status(State(app): State<Arc<App>>) -> Json<Status> {
+    Json(app.platform.status())
 }
 
 /// Metrics in the OpenMetrics format.

@@ -2,13 +2,16 @@
 
 mod auth;
 mod health;
+mod live;
 mod pages;
 mod predict;
+mod stream;
 
-pub(crate) use auth::{__path_login, Login, Token};
-pub(crate) use health::{__path_health, __path_metrics, __path_ready, Health};
+pub(crate) use auth::{__path_login, __path_ticket, Login, Ticket, Token};
+pub(crate) use health::{__path_health, __path_metrics, __path_ready, __path_status, Health};
 pub(crate) use pages::{__path_alerts, __path_predictions, __path_stats, __path_transaction};
 pub(crate) use predict::{__path_batch_predict, __path_predict};
+pub(crate) use stream::__path_alerts_stream;
 
 use crate::auth::{Throttle, Tokens, Verifier};
 use crate::body::Budget;
@@ -21,12 +24,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use domain::Result;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// What handlers share.
@@ -39,6 +42,16 @@ pub(crate) struct App {
     pub(crate) budget: Budget,
     /// Places for API requests.
     gate: Semaphore,
+    /// Places for clients of the stream of alerts.
+    streams: Arc<Semaphore>,
+    /// True once the server is told to stop.
+    stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    pub(crate) fn http(&self) -> &telemetry::Http {
+        &self.platform.telemetry().http
+    }
 }
 
 /// Every route's pattern, for the labels of metrics.
@@ -47,15 +60,18 @@ const PATTERNS: &[&str] = &[
     "/health",
     "/ready",
     "/metrics",
+    "/status",
     "/docs",
     "/docs/",
     "/docs/{*rest}",
     "/api/openapi.json",
     "/api/v1/auth/login",
+    "/api/v1/auth/ticket",
     "/api/v1/predict",
     "/api/v1/batch-predict",
     "/api/v1/predictions",
     "/api/v1/alerts",
+    "/api/v1/alerts/stream",
     "/api/v1/transactions/{id}",
     "/api/v1/stats",
 ];
@@ -65,7 +81,8 @@ pub(crate) fn pattern(matched: &str) -> &'static str {
     PATTERNS.iter().find(|p| **p == matched).unwrap_or(&"other")
 }
 
-pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config) -> Result<Router> {
+pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config, stopping: watch::Receiver<bool>) -> Result<Router> {
+    let page = live::Page::new()?;
     let observer = Observer::new(platform.telemetry().http.clone());
     let description = openapi::document(config)?;
     let app = Arc::new(App {
@@ -75,14 +92,18 @@ pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config) -> Result<Rou
         verifier: Verifier::new(),
         budget: Budget::new(config.bodies_in_flight),
         gate: Semaphore::new(config.requests_in_flight),
+        streams: Arc::new(Semaphore::new(config.stream_clients)),
+        stopping,
         config: config.clone(),
     });
     let api = Router::new()
         .route("/api/v1/auth/login", post(auth::login))
+        .route("/api/v1/auth/ticket", post(auth::ticket))
         .route("/api/v1/predict", post(predict::predict))
         .route("/api/v1/batch-predict", post(predict::batch_predict))
         .route("/api/v1/predictions", get(pages::predictions))
         .route("/api/v1/alerts", get(pages::alerts))
+        .route("/api/v1/alerts/stream", get(stream::alerts_stream))
         .route("/api/v1/transactions/{id}", get(pages::transaction))
         .route("/api/v1/stats", get(pages::stats))
         .route_layer(from_fn_with_state(Arc::clone(&app), gate));
@@ -90,10 +111,11 @@ pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config) -> Result<Rou
     let describe = move || std::future::ready(json(axum::body::Bytes::copy_from_slice(description.as_bytes())));
     Ok(Router::new()
         .merge(api)
-        .route("/", get(|| async { Html(include_str!("landing.html")) }))
+        .route("/", get(move || std::future::ready(page.answer())))
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .route("/status", get(health::status))
         .route("/api/openapi.json", get(describe))
         .with_state(app)
         .merge(SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/api/openapi.json").persist_authorization(true)))

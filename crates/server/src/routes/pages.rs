@@ -16,7 +16,10 @@ use std::sync::Arc;
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 1000;
 
-type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+pub(super) const SEVERITIES: [(&str, Severity); 4] =
+    [("low", Severity::Low), ("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
+
+pub(super) type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 /// Decisions, the latest in the sequence first.
 #[utoipa::path(get, path = "/api/v1/predictions", tag = "decisions", security(("bearer" = [])), params(
@@ -61,11 +64,10 @@ pub(crate) async fn predictions(State(app): State<Arc<App>>, caller: Caller, pai
 pub(crate) async fn alerts(State(app): State<Arc<App>>, caller: Caller, pairs: Pairs) -> Result<Response, Problem> {
     caller.at_least(Role::Viewer)?;
     let mut p = Parameters::new(pairs)?;
-    let severities = [("low", Severity::Low), ("medium", Severity::Medium), ("high", Severity::High), ("critical", Severity::Critical)];
     let query = AlertQuery {
         limit: p.limit(),
         cursor: p.text("cursor"),
-        severity: p.one_of("severity", &severities),
+        severity: p.one_of("severity", &SEVERITIES),
         alert_type: p.text("alert_type"),
         account_id: p.text("account_id"),
     };
@@ -108,14 +110,14 @@ fn page(page: crate::platform::Page) -> Result<Response, Problem> {
 }
 
 /// The query's parameters, taken one by one; what is wrong is collected, so the answer names everything at once.
-struct Parameters {
+pub(super) struct Parameters {
     given: Vec<(String, String)>,
     taken: Vec<&'static str>,
     errors: Vec<FieldError>,
 }
 
 impl Parameters {
-    fn new(pairs: Pairs) -> Result<Self, Problem> {
+    pub(super) fn new(pairs: Pairs) -> Result<Self, Problem> {
         let Query(given) = pairs.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the query cannot be read"))?;
         Ok(Self { given, taken: Vec::new(), errors: Vec::new() })
     }
@@ -124,7 +126,7 @@ impl Parameters {
         self.errors.push(FieldError { field: Some(field.into()), code: code.into(), reason });
     }
 
-    fn text(&mut self, name: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &'static str) -> Option<String> {
         self.taken.push(name);
         let mut values: Vec<String> = Vec::new();
         self.given.retain_mut(|(n, value)| {
@@ -156,7 +158,7 @@ impl Parameters {
         }
     }
 
-    fn one_of<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub(super) fn one_of<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.text(name)?;
         let found = choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
@@ -176,7 +178,7 @@ impl Parameters {
     }
 
     /// What was not taken is a typing mistake that would otherwise silently not filter.
-    fn finish(mut self) -> Result<(), Problem> {
+    pub(super) fn finish(mut self) -> Result<(), Problem> {
         for (name, _) in std::mem::take(&mut self.given) {
             let known = self.taken.join(", ");
             self.wrong(&name, "undeclared", format!("is not a parameter of this route; there are {known}"));

@@ -1,6 +1,8 @@
 //! A platform in memory, for tests and for trying the API by hand: it judges by amount alone, remembers everything, and can be told
 //! to misbehave.
 
+mod feed;
+
 use async_trait::async_trait;
 use axum::body::Bytes;
 use domain::decision::{Judged, Reason, RuleHit, RuleMode};
@@ -8,7 +10,8 @@ use domain::stream::{Field, FieldType, Roles, StreamMode, TimeUnit};
 use domain::{Action, Decimal, Decision, Decoder, Error, Rejection, Result, Severity, Stream, Value};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use server::{AlertQuery, Page, PartState, Platform, PredictionQuery, Readiness, Refusal, Role, Stats, User};
+use server::status::Status;
+use server::{AlertFeed, AlertQuery, Page, PartState, Platform, PredictionQuery, Readiness, Refusal, Role, Stats, User};
 use std::collections::HashMap;
 use std::time::Duration;
 use telemetry::Metrics;
@@ -27,7 +30,8 @@ pub(crate) enum Mode {
 
 pub(crate) struct Fake {
     decoder: Decoder,
-    metrics: Metrics,
+    pub(crate) metrics: Metrics,
+    pub(crate) feed: feed::FakeFeed,
     users: HashMap<&'static str, User>,
     judged: Mutex<Judgements>,
     pub(crate) mode: Mutex<Mode>,
@@ -87,6 +91,7 @@ impl Fake {
         Self {
             decoder: Decoder::new(&stream()),
             metrics: Metrics::new("0.0.0"),
+            feed: feed::FakeFeed::new(),
             users: users.into(),
             judged: Mutex::default(),
             mode: Mutex::new(Mode::Well),
@@ -260,6 +265,33 @@ impl Platform for Fake {
         let ready = *self.mode.lock() != Mode::Down;
         let state = if ready { "up" } else { "down" };
         Readiness { ready, parts: vec![PartState { name: "log".into(), state: state.into(), detail: "in memory".into() }] }
+    }
+
+    fn alert_feed(&self) -> &dyn AlertFeed {
+        &self.feed
+    }
+
+    fn status(&self) -> Status {
+        let Readiness { ready, parts } = self.ready();
+        Status {
+            version: "0.0.0".into(),
+            pid: std::process::id(),
+            started_at: domain::time::format(0),
+            uptime_seconds: 1.0,
+            ready,
+            parts,
+            kafka: "127.0.0.1:9092".into(),
+            project: server::status::ProjectStatus::default(),
+            sequence: server::status::SequenceStatus::default(),
+            counts: server::status::Counts::default(),
+            rates: server::status::Rates::default(),
+            latency: server::status::Latencies::default(),
+            readers: Vec::new(),
+            snapshot: None,
+            memory: server::status::MemoryStatus::default(),
+            log_bytes: 0,
+            stream_clients: self.metrics.http.streams.get().try_into().unwrap_or(0),
+        }
     }
 
     fn telemetry(&self) -> &Metrics {

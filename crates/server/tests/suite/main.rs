@@ -7,6 +7,7 @@ mod access;
 mod decisions;
 mod failures;
 mod lifecycle;
+mod stream;
 
 use fake::{Fake, Mode};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -42,6 +43,8 @@ impl Server {
         config.transactions = Some(fake::stream());
         change(&mut config);
         let platform = Arc::new(Fake::new(PASSWORD));
+        // The client can speak https and wants to know how, though here it does not. Another test may have said so already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (stop, stopped) = oneshot::channel();
         let serving = server::serve(listener, Arc::clone(&platform) as _, config, async {
             let _ = stopped.await;
