@@ -1,7 +1,8 @@
 //! The pair on a Kafka client (librdkafka), for a real cluster or for a broker of ours in another process. A batch's outputs and its
 //! entry in the sequence are one Kafka transaction, so nothing is ever half-written; a second writer is fenced by its id.
 
-use crate::tail::Tail;
+use crate::admin::Admin;
+use crate::tail::{Start, Tail};
 use bytes::Bytes;
 use domain::{Error, Kind, Result, TopicPartition};
 use pipeline::{Outgoing, Output, Record, Sink, Source, Ticket};
@@ -109,7 +110,20 @@ impl Cluster {
     /// # Errors
     /// Retry while no broker answers.
     pub fn tail(&self, topic: &str) -> Result<Tail> {
-        Tail::new(self, topic)
+        Tail::new(self, topic, Start::End)
+    }
+
+    /// Reads a topic from a place on.
+    ///
+    /// # Errors
+    /// Retry while no broker answers; Stop where the topic does not exist.
+    pub fn tail_from(&self, topic: &str, start: Start) -> Result<Tail> {
+        Tail::new(self, topic, start)
+    }
+
+    /// Someone to ask about topics and groups.
+    pub fn admin(&self) -> Result<Admin> {
+        Admin::new(self)
     }
 
     /// An appender that tells the offset of each record, for a topic of one partition.

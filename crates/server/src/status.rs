@@ -59,7 +59,6 @@ pub struct SequenceStatus {
 /// How many there were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
-    pub records: u64,
     pub allow: u64,
     pub review: u64,
     pub block: u64,
@@ -73,9 +72,9 @@ pub struct Counts {
 /// How many a second, over the last ten seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Rates {
-    pub records: f64,
     pub decisions: f64,
     pub alerts: f64,
+    pub rejected: f64,
 }
 
 /// How long it takes, over the last minute.

@@ -1,5 +1,9 @@
 //! The command line: what can be said, with its defaults and examples. What is done about it stands in `commands`, a file each.
 
+mod operate;
+
+pub use operate::{Broker, Completions, Doctor, GroupName, Groups, Shell, Status, TopicTail, Topics};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,10 +41,20 @@ pub enum Command {
     /// Starts everything: log, scoring, store, HTTP.
     Up(Up),
     /// Stops the instance that runs on a data folder.
+    #[command(after_help = "Examples:
+  sluice down
+  sluice down --data /var/lib/sluice")]
     Down(DataDir),
+    /// Says how a running instance is; ends with 1 if it cannot judge.
+    Status(Status),
+    /// Looks for what would keep an instance from running well, each with its remedy.
+    Doctor(Doctor),
     /// Writes the shipped project into a folder, to be changed.
     Init(Init),
     /// Reports every mistake in a project, with its place and what to write instead.
+    #[command(after_help = "Examples:
+  sluice check
+  sluice check --project shop --output json")]
     Check(ProjectDir),
     /// Runs the cases of all rules and features.
     Test(Test),
@@ -56,8 +70,16 @@ pub enum Command {
     Simulate(Simulate),
     /// Turns a CSV, JSON lines or Parquet file into events of a stream.
     Import(Import),
+    /// What stands in the topics of an instance or a cluster.
+    #[command(subcommand)]
+    Topics(Topics),
+    /// Who reads from an instance or a cluster, and how far they are.
+    #[command(subcommand)]
+    Groups(Groups),
     /// Measures this machine, each figure beside a baseline of the same run.
     Bench(Bench),
+    /// Prints what a shell needs to complete this command line.
+    Completions(Completions),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -106,12 +128,17 @@ pub struct Up {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice init shop && cd shop && sluice up")]
 pub struct Init {
     /// The folder to write; must not exist, or be empty.
     pub dir: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice test
+  sluice test card_testing --project shop           only cases of what is called so")]
 pub struct Test {
     #[command(flatten)]
     pub project: ProjectDir,
@@ -181,6 +208,9 @@ pub struct Backtest {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
+  sluice replay                              of ./data; the instance must be stopped
+  sluice replay --data /var/lib/sluice --show 100 --output json")]
 pub struct Replay {
     #[command(flatten)]
     pub data: DataDir,
@@ -348,3 +378,6 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     };
     digits.trim().parse::<u64>().map(|n| n * unit).map_err(|_| "write a number of bytes such as 512MB".into())
 }
+
+#[cfg(test)]
+mod tests;

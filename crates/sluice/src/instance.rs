@@ -2,6 +2,7 @@
 //! it is.
 
 use crate::log::Log;
+use crate::outlets::Outlets;
 use crate::predictor::Predictor;
 use crate::stage::{Answers, Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
@@ -54,6 +55,7 @@ pub struct Instance {
     pub lag: Arc<Lag>,
     pub started: Started,
     pub kept: Arc<Kept>,
+    pub outlets: Outlets,
     scorer: Option<JoinHandle<Result<()>>>,
     sink: Option<JoinHandle<Result<()>>>,
     stop_sink: Arc<AtomicBool>,
@@ -97,6 +99,7 @@ impl Instance {
         let kept = judge.kept();
         let sequence = TopicPartition::new(topics::SEQUENCE, 0);
         let caught_up = pipeline::resume(&mut *source, &mut *sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
+        let outlets = Outlets::start(&log, &settings.project, &store, &metrics, runtime)?;
         let kafka = log.listen(runtime)?;
         let predictor = Predictor::start(&log, &predict)?;
         let handle = Handle::default();
@@ -105,12 +108,17 @@ impl Instance {
 
         let scorer = {
             let (handle, predictor, fail, project) = (handle.clone(), predictor.clone(), fail.clone(), settings.project.clone());
-            let metrics = metrics.clone();
+            let (metrics, recent) = (metrics.clone(), outlets.recent.clone());
             spawn("score", fail, move || {
                 let discover = |source: &mut dyn Source| inputs(source, &project);
                 let deliver = |batch: Answers| {
-                    metrics.stages.commit.observe(batch.made.elapsed().as_secs_f64());
-                    predictor.answer(batch.answers, |took| metrics.stages.end_to_end.observe(took.as_secs_f64()));
+                    let committed = batch.made.elapsed();
+                    metrics.stages.commit.observe(committed.as_secs_f64());
+                    recent.commit.observe(committed);
+                    predictor.answer(batch.answers, |took| {
+                        metrics.stages.end_to_end.observe(took.as_secs_f64());
+                        recent.predict.observe(took);
+                    });
                 };
                 let options = Options::default();
                 let topics = topics::OUTPUTS.len();
@@ -140,7 +148,22 @@ impl Instance {
         };
         tracing::info!(caught_up, seconds = begun.elapsed().as_secs_f64(), "log and state are open");
         let started = Started { caught_up };
-        Ok(Self { log, kafka, predictor, store, metrics, handle, lag, started, kept, scorer: Some(scorer), sink, stop_sink, failed })
+        Ok(Self {
+            log,
+            kafka,
+            predictor,
+            store,
+            metrics,
+            handle,
+            lag,
+            started,
+            kept,
+            outlets,
+            scorer: Some(scorer),
+            sink,
+            stop_sink,
+            failed,
+        })
     }
 
     /// Resolves, with the reason, when a part has ended that should not have.
@@ -155,6 +178,11 @@ impl Instance {
     /// Why a part has ended, if one has.
     pub fn failure(&self) -> Option<String> {
         self.failed.borrow().clone()
+    }
+
+    /// Whether decisions go into the store.
+    pub fn stores(&self) -> bool {
+        self.sink.is_some()
     }
 
     /// Brings the gauges up to date.
@@ -181,10 +209,12 @@ impl Instance {
     pub async fn stop(mut self) -> Result<()> {
         self.handle.stop();
         let (scorer, sink, stop_sink) = (self.scorer.take(), self.sink.take(), self.stop_sink.clone());
+        let outlets = self.outlets;
         let joined = tokio::task::spawn_blocking(move || {
             let scored = scorer.map_or(Ok(()), join);
             stop_sink.store(true, Ordering::SeqCst);
             let stored = sink.map_or(Ok(()), join);
+            outlets.stop();
             scored.and(stored)
         });
         let outcome = joined.await.unwrap_or_else(|e| Err(Error::bug("a part panicked while stopping").because(e)));

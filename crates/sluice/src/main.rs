@@ -11,18 +11,24 @@ mod commands;
 mod dead_letter;
 mod disk;
 mod files;
+mod feed;
 mod instance;
 mod live_simulator;
 mod log;
 mod opened;
+mod outlets;
 mod platform;
 mod predictor;
+mod recent;
+mod running;
 mod shipped;
 mod stage;
+mod status;
 mod store_sink;
 mod topics;
 mod vectors;
 mod versions;
+mod webhook;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -51,6 +57,11 @@ fn main() -> ExitCode {
         Command::Replay(args) => commands::replay::run(&args, output),
         Command::Simulate(args) => commands::simulate::run(&args, output),
         Command::Import(args) => commands::import::run(&args, output),
+        Command::Status(args) => commands::status::run(&args, output),
+        Command::Doctor(args) => commands::doctor::run(&args, output),
+        Command::Topics(args) => commands::topics::run(&args, output),
+        Command::Groups(args) => commands::groups::run(&args, output),
+        Command::Completions(args) => commands::completions::run(&args),
         Command::Bench(args) => commands::bench::run(&args, output),
     };
     match outcome {

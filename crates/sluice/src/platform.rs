@@ -5,9 +5,10 @@ use crate::predictor::{Answer, Refused};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Decoder, Error, Result, Value};
+use project::Project;
 use scoring::Plan;
 use serde_json::value::RawValue;
-use server::{AlertQuery, Page, PartState, PredictionQuery, Readiness, Refusal, Role, Stats, User};
+use server::{AlertFeed, AlertQuery, Page, PartState, PredictionQuery, Readiness, Refusal, Role, Stats, Status, User};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +22,7 @@ const CONFLICT: &str = "id_conflict";
 pub struct Live {
     pub instance: Arc<Instance>,
     pub plan: Arc<Plan>,
+    pub project: Arc<Project>,
 }
 
 impl Live {
@@ -172,6 +174,14 @@ impl server::Platform for Live {
             part("store", if behind > 100_000 { "behind" } else { "up" }, format!("{behind} decisions behind the log")),
         ];
         Readiness { ready: failed.is_none() && !self.instance.handle.stopping(), parts }
+    }
+
+    fn alert_feed(&self) -> &dyn AlertFeed {
+        &*self.instance.outlets.feed
+    }
+
+    fn status(&self) -> Status {
+        crate::status::of(self)
     }
 
     fn telemetry(&self) -> &Metrics {

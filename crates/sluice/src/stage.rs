@@ -55,6 +55,16 @@ pub struct Answers {
 #[derive(Debug, Default)]
 pub struct Kept {
     pub stats: Mutex<features::Stats>,
+    /// The last snapshot that was written.
+    pub snapshot: Mutex<Option<Written>>,
+}
+
+/// A snapshot on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    pub sequence: u64,
+    pub at: Instant,
+    pub took: Duration,
 }
 
 /// A snapshot's own place.
@@ -403,10 +413,11 @@ impl Stage for Judge {
         let Some((meta, begun)) = self.taking.take() else { return Ok(SnapshotStep::NotDue) };
         self.written = Some(snapshot.id);
         self.snapshot_at = Instant::now();
-        let (disk, metrics, log) = (self.disk.clone(), self.metrics.clone(), self.log.clone());
+        let (disk, metrics, log, kept) = (self.disk.clone(), self.metrics.clone(), self.log.clone(), self.kept.clone());
         Ok(SnapshotStep::Write(Box::new(move || {
             disk.commit(&snapshot, &meta.to_json()?)?;
             metrics.state.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
+            *kept.snapshot.lock() = Some(Written { sequence: meta.sequence, at: Instant::now(), took: begun.elapsed() });
             // Only now may the inputs forget what the snapshot before would have needed.
             meta.set_floors(log.as_ref())
         })))

@@ -34,6 +34,8 @@ pub const READ: [&str; 3] = [topics::DECISIONS, topics::DEAD_LETTERS, topics::IM
 pub struct Lag {
     /// Decisions in the topic and not in the store.
     pub decisions: AtomicI64,
+    /// The next decision that the store reads.
+    pub position: AtomicI64,
 }
 
 /// Tells the broker how far the store is before clients are served, so that retention cannot pass it.
@@ -51,6 +53,7 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> R
     let mut source = log.source()?;
     let mut positions = store.positions()?;
     let partitions = READ.map(|t| TopicPartition::new(t, 0));
+    lag.position.store(positions.next(&partitions[0]), Ordering::Relaxed);
     let mut synced = Instant::now();
     let mut back_off = Duration::from_millis(50);
     loop {
@@ -85,6 +88,7 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> R
                         }
                     }
                     let (_, end) = source.bounds(&partitions[0])?;
+                    lag.position.store(positions.next(&partitions[0]), Ordering::Relaxed);
                     lag.decisions.store(end - positions.next(&partitions[0]), Ordering::Relaxed);
                 }
                 Err(e) if e.kind == Kind::Retry => {

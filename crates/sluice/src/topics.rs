@@ -10,6 +10,8 @@ pub const FEATURES: &str = "features";
 pub const DEAD_LETTERS: &str = "dead-letters";
 /// Rows of files that fit no stream: written by `import`, from outside the process.
 pub const IMPORT_DEAD_LETTERS: &str = "import-dead-letters";
+/// Alerts that the receiver of a webhook did not take.
+pub const WEBHOOK_DEAD_LETTERS: &str = "webhook-dead-letters";
 pub const SEQUENCE: &str = "sequence";
 pub const CONTROL: &str = "control";
 
@@ -29,7 +31,7 @@ pub fn predict(judged_topic: &str) -> String {
 /// Creates what is missing of a project's topics and of our own.
 pub fn create(log: &Log, project: &Project) -> Result<()> {
     let own = |name: &str| Topic { name: name.to_owned(), partitions: 1, retention_ms: None, internal: true };
-    let mut topics: Vec<Topic> = OUTPUTS.iter().chain(&[SEQUENCE, CONTROL]).map(|t| own(t)).collect();
+    let mut topics: Vec<Topic> = OUTPUTS.iter().chain(&[WEBHOOK_DEAD_LETTERS, SEQUENCE, CONTROL]).map(|t| own(t)).collect();
     topics.push(Topic { internal: false, ..own(IMPORT_DEAD_LETTERS) });
     for spec in &project.streams {
         let retention_ms = spec.retention.map(|micros| micros / 1000);
@@ -46,7 +48,7 @@ pub fn create(log: &Log, project: &Project) -> Result<()> {
 /// Stop: a project's stream may not write over what Sluice writes.
 pub fn check_names(project: &Project) -> Result<()> {
     for spec in &project.streams {
-        if OUTPUTS.iter().chain(&[SEQUENCE, CONTROL, IMPORT_DEAD_LETTERS]).any(|own| *own == spec.stream.topic) {
+        if OUTPUTS.iter().chain(&[WEBHOOK_DEAD_LETTERS, SEQUENCE, CONTROL, IMPORT_DEAD_LETTERS]).any(|own| *own == spec.stream.topic) {
             return Err(Error::stop(
                 format!("{}: topic `{}` is written by Sluice itself", spec.path, spec.stream.topic),
                 "give the stream another topic",

@@ -16,7 +16,7 @@ pub use record::{
 };
 pub use sqlite::Sqlite;
 
-use domain::{Position, Result};
+use domain::{Position, Result, TopicPartition};
 use serde_json::value::RawValue;
 
 /// A place to look things up in, filled from topics.
@@ -38,6 +38,13 @@ pub trait Store: Send + Sync {
 
     /// The next offset to read, for every partition ever applied.
     fn positions(&self) -> Result<Position>;
+
+    /// The next offset that another sink reads of a partition, as it was kept last; none if it never was. Names of sinks are free, but for
+    /// `store`, which is this one.
+    fn sink_position(&self, sink: &str, at: &TopicPartition) -> Result<Option<i64>>;
+
+    /// Keeps the position of a sink whose data lies elsewhere. After a loss of power it may fall back, as rows may.
+    fn keep_sink_position(&self, sink: &str, at: &TopicPartition, next_offset: i64) -> Result<()>;
 
     /// Returns once everything applied so far would survive a loss of power.
     fn sync(&self) -> Result<()>;

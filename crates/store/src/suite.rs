@@ -32,6 +32,7 @@ fn cases<S: Store>() -> Vec<(&'static str, fn(&dyn Fn() -> S))> {
         ("amounts_are_exact", amounts_are_exact),
         ("dead_letters_keep_every_byte", dead_letters_keep_every_byte),
         ("users_and_secrets_last", users_and_secrets_last),
+        ("positions_of_other_sinks_are_their_own", positions_of_other_sinks_are_their_own),
         ("readers_never_see_half_a_batch", readers_never_see_half_a_batch),
     ]
 }
@@ -392,6 +393,23 @@ fn users_and_secrets_last<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!((store.user("admin").unwrap(), store.user_count().unwrap()), (Some(user), 1));
     assert_eq!(store.user("Admin").unwrap(), None);
     assert_eq!(store.secret("jwt", &|| vec![9]).unwrap(), [1, 2, 3]);
+}
+
+/// What other sinks keep here is theirs, and moves nothing of the store's.
+fn positions_of_other_sinks_are_their_own<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    let at = TopicPartition::new("alerts", 0);
+    assert_eq!(store.sink_position("webhook shop", &at).unwrap(), None);
+    store.keep_sink_position("webhook shop", &at, 12).unwrap();
+    store.keep_sink_position("webhook desk", &at, 3).unwrap();
+    store.keep_sink_position("webhook shop", &at, 7).unwrap();
+    assert_eq!(store.keep_sink_position("store", &at, 1).unwrap_err().kind, Kind::Bug);
+    drop(store);
+    let store = open();
+    assert_eq!(store.sink_position("webhook shop", &at).unwrap(), Some(7));
+    assert_eq!(store.sink_position("webhook desk", &at).unwrap(), Some(3));
+    assert_eq!(store.sink_position("webhook shop", &TopicPartition::new("alerts", 1)).unwrap(), None);
+    assert_eq!(store.positions().unwrap().next(&at), 0);
 }
 
 /// Readers beside a writer: whatever they see ends at the end of a batch.

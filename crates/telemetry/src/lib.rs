@@ -7,8 +7,9 @@ mod process;
 pub use logs::{InitError, LogFormat, init_logs};
 pub use metrics::{
     Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Metrics, Partition, Queue, Simulator, Stages, State,
-    Store,
+    Store, Webhook,
 };
+pub use process::resident_bytes;
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use prometheus_client::metrics::histogram::Histogram;

@@ -36,6 +36,7 @@ pub struct Metrics {
     pub state: State,
     pub store: Store,
     pub http: Http,
+    webhooks: Webhooks,
     pub simulator: Simulator,
 }
 
@@ -147,6 +148,39 @@ pub struct Http {
     pub streams: Gauge,
     /// Of them, those that read too slowly.
     pub streams_dropped: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabel {
+    webhook: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookAttempt {
+    webhook: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug)]
+struct Webhooks {
+    attempts: Family<WebhookAttempt, Counter>,
+    seconds: Family<WebhookLabel, Histogram>,
+    lag: Family<WebhookLabel, Gauge>,
+    dead_letters: Family<WebhookLabel, Counter>,
+}
+
+/// The metrics of one webhook.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// Attempts after which the receiver had taken the alert.
+    pub taken: Counter,
+    /// All others.
+    pub failed: Counter,
+    pub seconds: Histogram,
+    /// Alerts in the topic that it has not looked at.
+    pub lag: Gauge,
+    /// Alerts that were given up.
+    pub dead_letters: Counter,
 }
 
 #[derive(Clone, Debug)]
@@ -277,6 +311,21 @@ impl Metrics {
             http.streams_dropped.clone(),
         );
 
+        let webhooks = Webhooks {
+            attempts: Family::default(),
+            seconds: Family::new_with_constructor(latency),
+            lag: Family::default(),
+            dead_letters: Family::default(),
+        };
+        r.register("webhook_attempts", "Attempts to deliver an alert, by webhook and outcome", webhooks.attempts.clone());
+        r.register_with_unit("webhook_attempt", "Time of an attempt to deliver an alert", Unit::Seconds, webhooks.seconds.clone());
+        r.register("webhook_lag_records", "Alerts in the topic that a webhook has not looked at", webhooks.lag.clone());
+        r.register(
+            "webhook_dead_letters",
+            "Alerts that a webhook's receiver did not take and that were put aside",
+            webhooks.dead_letters.clone(),
+        );
+
         let simulator = Simulator { events: Family::default(), frauds: Counter::default() };
         r.register("simulator_events", "Events that the simulator made, by stream", simulator.events.clone());
         r.register("simulator_frauds", "Fraudulent transactions that the simulator made", simulator.frauds.clone());
@@ -296,6 +345,7 @@ impl Metrics {
             state,
             store,
             http,
+            webhooks,
             simulator,
         }
     }
@@ -318,6 +368,19 @@ impl Metrics {
     /// How many records of a partition are not yet in the store.
     pub fn store_lag(&self, topic: &str, partition: i32, records: i64) {
         self.store.lag.get_or_create(&Partition { topic: topic.to_owned(), partition }).set(records);
+    }
+
+    /// The metrics of a webhook; take them once.
+    pub fn webhook(&self, name: &str) -> Webhook {
+        let label = WebhookLabel { webhook: name.to_owned() };
+        let attempts = |outcome| self.webhooks.attempts.get_or_create_owned(&WebhookAttempt { webhook: name.to_owned(), outcome });
+        Webhook {
+            taken: attempts("taken"),
+            failed: attempts("failed"),
+            seconds: self.webhooks.seconds.get_or_create_owned(&label),
+            lag: self.webhooks.lag.get_or_create_owned(&label),
+            dead_letters: self.webhooks.dead_letters.get_or_create_owned(&label),
+        }
     }
 
     /// Counts events that the simulator made.

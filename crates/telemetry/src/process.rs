@@ -33,6 +33,12 @@ impl Process {
     }
 }
 
+/// Memory that the process holds now, where the system tells.
+pub fn resident_bytes() -> Option<u64> {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}")).ok();
+    usage(&read("stat")?, &read("status")?).map(|u| u.resident_bytes)
+}
+
 /// Reads `/proc/self/stat` (see proc(5)) and the resident size from `/proc/self/status`.
 pub(crate) fn usage(stat: &str, status: &str) -> Option<Usage> {
     // The second field is the command's name in parentheses and may hold anything; what follows the last one is regular.

@@ -3,14 +3,20 @@
 pub mod backtest;
 pub mod bench;
 pub mod check;
+pub mod completions;
+pub mod doctor;
 pub mod down;
+pub mod groups;
 pub mod import;
 pub mod init;
+mod reach;
 pub mod replay;
 pub mod score;
 pub mod show;
 pub mod simulate;
+pub mod status;
 pub mod test;
+pub mod topics;
 pub mod up;
 
 use std::io::Write;

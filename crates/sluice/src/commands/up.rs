@@ -6,6 +6,7 @@ use crate::cli::{OutputFormat, Up};
 use crate::instance::{Instance, Settings};
 use crate::opened::{self, Opened};
 use crate::platform::Live;
+use crate::running::Running;
 use crate::{live_simulator, topics};
 use domain::{Alert, Error, TopicPartition};
 use std::io::IsTerminal;
@@ -56,7 +57,7 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     let http = listener.local_addr().map_err(|e| Error::bug("a listener has no address").because(e))?;
     let mut config = server::Config::new(env!("CARGO_PKG_VERSION"), token_key);
     config.transactions = Some(opened.plan.judged().clone());
-    let live = Arc::new(Live { instance: instance.clone(), plan: opened.plan.clone() });
+    let live = Arc::new(Live { instance: instance.clone(), plan: opened.plan.clone(), project: opened.project.clone() });
     let (stop_http, http_stops) = oneshot::channel::<()>();
     let served = tokio::spawn(server::serve(listener, live, config, async {
         let _ = http_stops.await;
@@ -64,6 +65,8 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     let pid_file = args.data.data.join(PID_FILE);
     std::fs::write(&pid_file, std::process::id().to_string())
         .map_err(|e| Error::stop(format!("cannot write {}", pid_file.display()), "choose a folder with --data").because(e))?;
+
+    Running { pid: std::process::id(), http: http.to_string(), kafka: instance.kafka.clone() }.write(&args.data.data)?;
 
     announce(output, opened, &instance, http, begun, first_password.as_deref())?;
     let stopping = Arc::new(AtomicBool::new(false));
@@ -93,6 +96,7 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
         Err(_) => Err(Error::bug("a part of the server still runs")),
     };
     let _ = std::fs::remove_file(&pid_file);
+    Running::remove(&args.data.data);
     tracing::info!(seconds = stop_begun.elapsed().as_secs_f64(), "stopped");
     match (failure, stopped) {
         (None, outcome) => outcome.map(|()| Outcome::Fine),
@@ -156,7 +160,7 @@ fn announce(
         project.rules.len(),
         &project.digest[..12]
     );
-    println!("  http://{http}         predictions, alerts; /docs for the API, /metrics for Prometheus");
+    println!("  http://{http}         the live page; /docs for the API, /metrics for Prometheus");
     println!("  {}                Kafka: send to `{}`, read `decisions` and `alerts`", instance.kafka, opened.plan.judged().topic);
     if let Some(password) = password {
         println!("  user admin, password {password}      (shown this once; SLUICE_ADMIN_PASSWORD sets another)");

@@ -138,6 +138,28 @@ impl Store for Sqlite {
         })
     }
 
+    fn sink_position(&self, sink: &str, at: &TopicPartition) -> Result<Option<i64>> {
+        self.read("reading a position", |db| {
+            db.prepare_cached("SELECT next_offset FROM positions WHERE sink = ?1 AND topic = ?2 AND \"partition\" = ?3")?
+                .query_row(params![sink, at.topic, at.partition], |row| row.get(0))
+                .optional()
+        })
+    }
+
+    fn keep_sink_position(&self, sink: &str, at: &TopicPartition, next_offset: i64) -> Result<()> {
+        if sink == SINK {
+            return Err(Error::bug("the store's own position moves with its rows alone"));
+        }
+        let keep = |db: &Connection| {
+            db.prepare_cached(
+                "INSERT INTO positions (sink, topic, \"partition\", next_offset) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (sink, topic, \"partition\") DO UPDATE SET next_offset = excluded.next_offset",
+            )?
+            .execute(params![sink, at.topic, at.partition, next_offset])
+        };
+        keep(&self.writer.lock()).map(drop).map_err(|e| explain("storing a position", e))
+    }
+
     fn sync(&self) -> Result<()> {
         // Only a commit that changed something syncs the log, and a sync covers every commit before it.
         self.durable("syncing the store", |tx| {
