@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Foreign clients for the tests: a Python environment under target/ with pinned packages, and kcat. Does nothing when they are
+# Foreign clients for the tests: a Python environment under target/ with pinned packages, kcat, openssl and a browser. Does nothing when they are
 # there already; says what it installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,13 +14,18 @@ if [ "$(cat "$venv/.installed" 2> /dev/null)" != "$wanted" ]; then
     echo "$wanted" > "$venv/.installed"
 fi
 
-if ! command -v kcat > /dev/null; then
+# Programs that are no Python packages: by their package names, where we may install.
+missing=()
+command -v kcat > /dev/null || missing+=(kcat)
+command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null || missing+=(chromium)
+command -v openssl > /dev/null || missing+=(openssl)
+if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-        echo "installing kcat by apt-get"
+        echo "installing ${missing[*]} by apt-get"
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq kcat
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
     else
-        echo "kcat is missing; install it (Debian and Ubuntu: apt-get install kcat, macOS: brew install kcat) and run again" >&2
+        echo "missing: ${missing[*]}; install (Debian: apt-get install ${missing[*]}, macOS: brew install ${missing[*]}) and run again" >&2
         exit 1
     fi
 fi
