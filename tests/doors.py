@@ -51,6 +51,7 @@ def certificate(folder):
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-addext", "basicConstraints=critical,CA:FALSE",
          "-keyout", key, "-out", cert],
         check=True, capture_output=True,
     )  # fmt: skip
