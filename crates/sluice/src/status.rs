@@ -47,8 +47,8 @@ pub fn of(live: &Live) -> Status {
         }),
         memory: MemoryStatus {
             resident_bytes: telemetry::resident_bytes().unwrap_or(0),
-            state_bytes: stats.bytes as u64,
-            state_entities: stats.entities as u64,
+            state_bytes: stats.bytes,
+            state_entities: stats.entities,
         },
         log_bytes: instance.log.bytes(),
         stream_clients: instance.metrics.http.streams.get().try_into().unwrap_or(0),
