@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail restarts crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -38,6 +38,7 @@ stage_bad_input() { "$SLUICE_TEST_PYTHON" tests/bad_input.py --sluice "$sluice";
 stage_openapi() { "$SLUICE_TEST_PYTHON" tests/openapi.py --sluice "$sluice"; }
 stage_doors() { "$SLUICE_TEST_PYTHON" tests/doors.py --sluice "$sluice"; }
 stage_online_retail() { "$SLUICE_TEST_PYTHON" tests/online_retail.py --sluice "$sluice"; }
+stage_foreign() { "$SLUICE_TEST_PYTHON" tests/foreign/run.py --sluice "$sluice"; }
 stage_restarts() { "$SLUICE_TEST_PYTHON" tests/restarts.py --sluice "$sluice"; }
 stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
 
@@ -52,6 +53,7 @@ what_bad_input="bad input, each kind on each door"
 what_openapi="schemathesis over the OpenAPI document"
 what_doors="stream, webhooks, live page in a browser, operator's commands"
 what_online_retail="541,909 real order lines through the second project"
+what_foreign="foreign Kafka programs, here and on Apache Kafka"
 what_restarts="changed projects on the same data, imports that are killed"
 what_crash="kill -9 under load, $rounds rounds"
 

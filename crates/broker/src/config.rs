@@ -52,6 +52,15 @@ pub struct Limits {
     pub max_connections: usize,
     /// Most requests of one connection that are being answered at a time.
     pub max_inflight_requests: usize,
+    /// Bytes that the requests of all connections together may take in memory; more wait on their sockets.
+    pub request_memory_bytes: usize,
+    /// Bytes that the fetch responses of all connections together may take, about; answers get smaller before.
+    pub fetch_memory_bytes: usize,
+    /// A connection without a request for this long is closed.
+    pub idle_timeout: Duration,
+    /// A request that has begun to arrive must arrive, and a peer must take some of its answer, within this time (with
+    /// more for what is large).
+    pub stall_timeout: Duration,
     /// Most threads that sync partitions.
     pub sync_threads: usize,
     /// Longest transaction a producer may ask for.
@@ -68,6 +77,10 @@ impl Default for Limits {
             max_fetch_bytes: 50 << 20,
             max_connections: 1_000,
             max_inflight_requests: 64,
+            request_memory_bytes: 256 << 20,
+            fetch_memory_bytes: 256 << 20,
+            idle_timeout: Duration::from_secs(10 * 60),
+            stall_timeout: Duration::from_secs(30),
             sync_threads: 16,
             max_transaction_timeout: Duration::from_secs(15 * 60),
             max_partitions: 1_024,

@@ -27,8 +27,8 @@ pub(crate) enum Kind {
 pub(crate) struct Setting {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// The broker-wide setting that gives the default, by Kafka's name.
-    pub(crate) default_name: &'static str,
+    /// The broker-wide setting that gives the default, by Kafka's name, where Kafka's own has a value.
+    pub(crate) default_name: Option<&'static str>,
     pub(crate) documentation: &'static str,
     default: fn(&Config) -> String,
     /// The topic's own value, if it has one.
@@ -100,7 +100,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "cleanup.policy",
         kind: Kind::List,
-        default_name: "log.cleanup.policy",
+        default_name: Some("log.cleanup.policy"),
         documentation: "delete: retention removes old segments; compact: a record goes once a later one has its key; or both",
         default: |_| "delete".into(),
         get: |topic| {
@@ -118,7 +118,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "compression.type",
         kind: Kind::Text,
-        default_name: "compression.type",
+        default_name: Some("compression.type"),
         documentation: "batches are kept as their producer compressed them",
         default: |_| "producer".into(),
         get: |_| None,
@@ -127,7 +127,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "delete.retention.ms",
         kind: Kind::Long,
-        default_name: "log.cleaner.delete.retention.ms",
+        default_name: Some("log.cleaner.delete.retention.ms"),
         documentation: "how long a tombstone stays after compaction has first seen it",
         default: |_| DEFAULT_DELETE_RETENTION_MS.to_string(),
         get: |topic| show(topic.delete_retention_ms),
@@ -136,7 +136,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "max.compaction.lag.ms",
         kind: Kind::Long,
-        default_name: "log.cleaner.max.compaction.lag.ms",
+        default_name: Some("log.cleaner.max.compaction.lag.ms"),
         documentation: "records older than this are compacted however little there is to gain",
         default: |_| i64::MAX.to_string(),
         get: |topic| show(topic.max_compaction_lag_ms),
@@ -145,7 +145,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "max.message.bytes",
         kind: Kind::Int,
-        default_name: "message.max.bytes",
+        default_name: Some("message.max.bytes"),
         documentation: "largest record batch, compressed",
         default: |broker| broker.limits.max_batch_bytes.to_string(),
         get: |topic| show(topic.max_message_bytes),
@@ -157,7 +157,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "message.timestamp.type",
         kind: Kind::Text,
-        default_name: "log.message.timestamp.type",
+        default_name: Some("log.message.timestamp.type"),
         documentation: "whether records carry their producer's time or the broker's",
         default: |_| "CreateTime".into(),
         get: |topic| {
@@ -179,7 +179,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "min.cleanable.dirty.ratio",
         kind: Kind::Double,
-        default_name: "log.cleaner.min.cleanable.ratio",
+        default_name: Some("log.cleaner.min.cleanable.ratio"),
         documentation: "the share of a log that must be new before it is compacted again",
         default: |_| DEFAULT_DIRTY_RATIO.to_string(),
         get: |topic| show(topic.min_cleanable_dirty_ratio),
@@ -192,7 +192,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "min.compaction.lag.ms",
         kind: Kind::Long,
-        default_name: "log.cleaner.min.compaction.lag.ms",
+        default_name: Some("log.cleaner.min.compaction.lag.ms"),
         documentation: "records younger than this are not compacted",
         default: |_| "0".into(),
         get: |topic| show(topic.min_compaction_lag_ms),
@@ -201,7 +201,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "min.insync.replicas",
         kind: Kind::Int,
-        default_name: "min.insync.replicas",
+        default_name: Some("min.insync.replicas"),
         documentation: "there is one node",
         default: |_| "1".into(),
         get: |_| None,
@@ -210,7 +210,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "retention.bytes",
         kind: Kind::Long,
-        default_name: "log.retention.bytes",
+        default_name: Some("log.retention.bytes"),
         documentation: "the oldest segments go when a partition is larger; -1 sets no bound",
         default: |_| "-1".into(),
         get: |topic| topic.retention_bytes.map(|bytes| bytes.to_string()),
@@ -219,7 +219,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "retention.ms",
         kind: Kind::Long,
-        default_name: "log.retention.ms",
+        default_name: None,
         documentation: "segments go this long after their last append; -1 keeps them",
         default: |_| "-1".into(),
         get: |topic| topic.retention_ms.map(|ms| ms.to_string()),
@@ -228,7 +228,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "segment.bytes",
         kind: Kind::Int,
-        default_name: "log.segment.bytes",
+        default_name: Some("log.segment.bytes"),
         documentation: "size at which a new segment is started",
         default: |broker| broker.segment_bytes.to_string(),
         get: |topic| show(topic.segment_bytes),
@@ -237,7 +237,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "segment.ms",
         kind: Kind::Long,
-        default_name: "log.roll.ms",
+        default_name: None,
         documentation: "age at which a new segment is started",
         default: |broker| broker.segment_age.as_millis().to_string(),
         get: |topic| show(topic.segment_ms),
@@ -246,7 +246,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         name: "unclean.leader.election.enable",
         kind: Kind::Boolean,
-        default_name: "unclean.leader.election.enable",
+        default_name: Some("unclean.leader.election.enable"),
         documentation: "there is one node",
         default: |_| "false".into(),
         get: |_| None,

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::partition::LEADER_EPOCH;
 use crate::error::{Error, Result};
 use crate::files::{Files, SegmentFile};
 use crate::records::{BatchHeader, HEADER_BYTES, batch_bytes};
@@ -121,17 +122,29 @@ impl Segment {
         Ok(buffer)
     }
 
-    /// Where the walk to the batch with `offset` starts.
-    fn start_of_walk(&self, offset: i64) -> (u64, u64) {
+    /// Where the walk to the batch with `offset` starts, with the offset that is there, and where the segment ends.
+    fn start_of_walk(&self, offset: i64) -> (u64, i64, u64) {
         let extent = self.extent.lock();
-        let at = extent.index.partition_point(|entry| entry.offset <= offset);
-        (at.checked_sub(1).map_or(0, |at| extent.index[at].position), extent.size)
+        let at = extent.index.partition_point(|entry| entry.offset <= offset).saturating_sub(1);
+        let (position, first) = extent.index.get(at).map_or((0, self.base_offset), |entry| (entry.position, entry.offset));
+        (position, first, extent.size)
+    }
+
+    /// Checks what a batch's checksum does not cover: that it stands where it belongs.
+    fn check_place(&self, header: &BatchHeader, position: u64, due: i64, exactly: bool) -> Result<()> {
+        let follows = if exactly { header.base_offset == due } else { header.base_offset >= due };
+        if !follows || header.last_offset_delta < 0 || header.leader_epoch != LEADER_EPOCH {
+            let (offset, epoch) = (header.base_offset, header.leader_epoch);
+            return Err(self.corrupt(position, &format!("offset {offset} of epoch {epoch} where {due} was due")));
+        }
+        Ok(())
     }
 
     /// Reads whole batches from the one that holds `offset` on: those with all records before `limit`, up to
     /// `max_bytes`, but at least one if there is one.
     pub(super) fn read(&self, offset: i64, limit: i64, max_bytes: usize) -> Result<Chunk> {
-        let (mut position, end) = self.start_of_walk(offset);
+        let (mut position, mut due, end) = self.start_of_walk(offset);
+        let mut exactly = true;
         let mut buffer = Bytes::new();
         let mut from = 0;
         let mut headers = Vec::new();
@@ -164,8 +177,12 @@ impl Segment {
                 continue;
             }
             let header = BatchHeader::parse(rest).map_err(|e| self.corrupt(position + to as u64, &e.to_string()))?;
+            self.check_place(&header, position + to as u64, due, exactly)?;
             let whole = header.total_bytes();
+            // Before anything in the header is believed: a wrong length in records would hide what follows.
+            self.verify(&header, &rest[..whole], position + to as u64)?;
             if header.last_offset() < offset {
+                (due, exactly) = (header.last_offset() + 1, !self.gaps);
                 to += whole;
                 from = to;
                 continue;
@@ -173,7 +190,7 @@ impl Segment {
             if header.last_offset() >= limit || (!headers.is_empty() && to + whole - from > max_bytes) {
                 break;
             }
-            self.verify(&header, &rest[..whole], position + to as u64)?;
+            (due, exactly) = (header.last_offset() + 1, !self.gaps);
             headers.push(header);
             to += whole;
         }

@@ -14,6 +14,7 @@ use crate::records::{Batch, BatchBuilder};
 use crate::settings::LogSettings;
 
 mod compaction;
+mod damage;
 
 /// Real files with faults on demand.
 #[derive(Debug, Default)]

@@ -69,10 +69,11 @@ fn topic_settings(context: &Context, topic: &TopicConfig) -> Vec<DescribeConfigs
         let synonym = |name: &str, value: &str, source| {
             DescribeConfigsSynonym::default().with_name(text(name)).with_value(Some(text(value))).with_source(source)
         };
-        let mut synonyms = vec![synonym(setting.default_name, &setting.default(broker), SOURCE_DEFAULT)];
+        let mut synonyms = Vec::new();
         if own {
-            synonyms.insert(0, synonym(setting.name, &value, SOURCE_TOPIC));
+            synonyms.push(synonym(setting.name, &value, SOURCE_TOPIC));
         }
+        synonyms.extend(setting.default_name.map(|name| synonym(name, &setting.default(broker), SOURCE_DEFAULT)));
         DescribeConfigsResourceResult::default()
             .with_name(text(setting.name))
             .with_value(Some(text(&value)))

@@ -7,34 +7,42 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures::poll;
+use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::api;
+use super::memory::{Memory, Room};
 use crate::broker::Broker;
+use crate::config::Limits;
 
-/// A connection without a request for this long is closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// A peer that takes nothing for this long is closed.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bytes a second that a peer must send and take at least, beyond the stall timeout.
+const SLOWEST_BYTES_PER_SECOND: usize = 64 << 10;
+/// Largest request that carries no records.
+const MOST_BYTES_WITHOUT_RECORDS: usize = 4 << 20;
 /// Room made for a frame at first; it grows with what really arrives.
 const READ_BYTES: usize = 64 << 10;
-/// Fetch responses of one connection that may be in memory at a time.
-const FETCH_SLOTS: usize = 4;
+/// Bytes of a frame's length field, and of the kind of request behind it.
+const LENGTH_BYTES: usize = 4;
+const KIND_BYTES: usize = 2;
 
 /// An answer, framed. Empty bytes are not sent (a produce without acknowledgement).
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) bytes: Bytes,
     /// Held until the answer has been written.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<FetchPermit>,
 }
+
+/// A fetch response's turn among those of its connection, and its room in memory, if it holds records.
+pub(crate) type FetchPermit = (OwnedSemaphorePermit, Option<Room>);
 
 enum Answer {
     Ready(Reply),
@@ -42,7 +50,7 @@ enum Answer {
 }
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(broker: Broker, stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(broker: Broker, memory: Memory, stream: TcpStream, peer: SocketAddr) {
     let stop = broker.shared.stop.clone();
     let closed = stop.child_token();
     let _ = stream.set_nodelay(true);
@@ -57,78 +65,98 @@ pub(super) async fn serve(broker: Broker, stream: TcpStream, peer: SocketAddr) {
         host: StrBytes::from_string(host),
         port,
         peer,
-        fetch_slots: Arc::new(Semaphore::new(FETCH_SLOTS)),
+        memory,
+        fetch_turn: Arc::new(Semaphore::new(1)),
         closed: closed.clone(),
     });
     let (read_half, write_half) = stream.into_split();
     let (answers, queue) = mpsc::channel(limits.max_inflight_requests.max(1));
-    let writer = tokio::spawn(write(write_half, queue, closed.clone()));
-    let reading = read(context, read_half, answers, limits.max_request_bytes);
+    let writer = tokio::spawn(write(write_half, queue, closed.clone(), limits.stall_timeout));
+    let reading = read(context, read_half, answers, &limits);
     if let Some(Err(error)) = closed.run_until_cancelled(reading).await {
         tracing::debug!(%peer, error, "closing a connection");
     }
     // A peer that has only closed its sending side still gets the answers to what it asked.
     if !closed.is_cancelled() {
-        let _ = tokio::time::timeout(WRITE_TIMEOUT, writer).await;
+        let _ = tokio::time::timeout(limits.stall_timeout, writer).await;
     }
     closed.cancel();
 }
 
-async fn read(
-    context: Arc<Context>,
-    mut from: OwnedReadHalf,
-    answers: mpsc::Sender<Answer>,
-    max_request_bytes: usize,
-) -> Result<(), String> {
+async fn read(context: Arc<Context>, mut from: OwnedReadHalf, answers: mpsc::Sender<Answer>, limits: &Limits) -> Result<(), String> {
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
-        while let Some(frame) = take_frame(&mut buffer, max_request_bytes)? {
-            let request = api::Request::decode(frame)?;
-            let mut handling = Box::pin(api::handle(context.clone(), request));
-            let answer = match poll!(&mut handling) {
-                std::task::Poll::Ready(reply) => Answer::Ready(reply.ok_or("the request cannot be answered")?),
-                std::task::Poll::Pending => Answer::Pending(tokio::spawn(handling)),
-            };
-            if answers.send(answer).await.is_err() {
-                return Ok(());
-            }
+        let idle_until = Instant::now() + limits.idle_timeout;
+        if !fill_to(&mut from, &mut buffer, LENGTH_BYTES, idle_until).await? {
+            return Ok(());
         }
-        let missing = wanted(&buffer).saturating_sub(buffer.len());
+        let length = frame_length(&buffer, limits.max_request_bytes)?;
+        let until = Instant::now() + allowance(limits.stall_timeout, length);
+        if !fill_to(&mut from, &mut buffer, LENGTH_BYTES + length.min(KIND_BYTES), until).await? {
+            return Err("the peer is gone in the middle of a request".into());
+        }
+        if length > MOST_BYTES_WITHOUT_RECORDS && !carries_records(&buffer) {
+            return Err(format!("a frame of {length} bytes that carries no records"));
+        }
+        let Some(room) = context.memory.request(length).await else { return Ok(()) };
+        // The wait for room is not the peer's fault.
+        let until = Instant::now() + allowance(limits.stall_timeout, length);
+        if !fill_to(&mut from, &mut buffer, LENGTH_BYTES + length, until).await? {
+            return Err("the peer is gone in the middle of a request".into());
+        }
+        buffer.advance(LENGTH_BYTES);
+        let request = api::Request::decode(buffer.split_to(length).freeze())?;
+        let handled = api::handle(context.clone(), request);
+        let mut handling = Box::pin(async move {
+            let reply = handled.await;
+            drop(room);
+            reply
+        });
+        let answer = match poll!(&mut handling) {
+            std::task::Poll::Ready(reply) => Answer::Ready(reply.ok_or("the request cannot be answered")?),
+            std::task::Poll::Pending => Answer::Pending(tokio::spawn(handling)),
+        };
+        if answers.send(answer).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The time that so many bytes may take.
+fn allowance(stall_timeout: Duration, bytes: usize) -> Duration {
+    stall_timeout + Duration::from_secs((bytes / SLOWEST_BYTES_PER_SECOND) as u64)
+}
+
+/// Reads until the buffer holds so many bytes, making room for no more than what has arrived; false at the end.
+async fn fill_to(from: &mut OwnedReadHalf, buffer: &mut BytesMut, wanted: usize, until: Instant) -> Result<bool, String> {
+    while buffer.len() < wanted {
+        let missing = wanted - buffer.len();
         buffer.reserve(missing.min(buffer.len().max(READ_BYTES)));
-        match tokio::time::timeout(IDLE_TIMEOUT, from.read_buf(&mut buffer)).await {
-            Ok(Ok(0)) => return Ok(()),
+        match tokio::time::timeout_at(until, from.read_buf(buffer)).await {
+            Ok(Ok(0)) => return Ok(false),
             Ok(Ok(_)) => {}
             Ok(Err(error)) => return Err(error.to_string()),
-            Err(_) => return Err("idle for too long".into()),
+            Err(_) => return Err("no request in time".into()),
         }
     }
+    Ok(true)
 }
 
-/// Bytes of the frame at the start of the buffer with its length field, as far as known.
-fn wanted(buffer: &[u8]) -> usize {
-    match buffer.first_chunk::<4>() {
-        Some(length) => 4 + i32::from_be_bytes(*length).max(0) as usize,
-        None => 4,
-    }
-}
-
-/// Splits a whole frame off the buffer, without its length field.
-fn take_frame(buffer: &mut BytesMut, max_request_bytes: usize) -> Result<Option<Bytes>, String> {
-    let Some(length) = buffer.first_chunk::<4>() else { return Ok(None) };
+/// Bytes of the frame at the start of the buffer, after its length field.
+fn frame_length(buffer: &[u8], max_request_bytes: usize) -> Result<usize, String> {
+    let Some(length) = buffer.first_chunk::<LENGTH_BYTES>() else { return Err("a frame without a length".into()) };
     let length = i32::from_be_bytes(*length);
     match usize::try_from(length) {
-        Ok(length) if (1..=max_request_bytes).contains(&length) => {
-            if buffer.len() < 4 + length {
-                return Ok(None);
-            }
-            buffer.advance(4);
-            Ok(Some(buffer.split_to(length).freeze()))
-        }
+        Ok(length) if (1..=max_request_bytes).contains(&length) => Ok(length),
         _ => Err(format!("a frame of {length} bytes, over the limit of {max_request_bytes}")),
     }
 }
 
-async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Answer>, closed: CancellationToken) {
+fn carries_records(buffer: &[u8]) -> bool {
+    buffer.get(LENGTH_BYTES..LENGTH_BYTES + KIND_BYTES) == Some(&(ApiKey::Produce as i16).to_be_bytes())
+}
+
+async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Answer>, closed: CancellationToken, stall_timeout: Duration) {
     let writing = async {
         while let Some(answer) = queue.recv().await {
             let reply = match answer {
@@ -141,10 +169,15 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Answer>, closed
             if reply.bytes.is_empty() {
                 continue;
             }
-            match tokio::time::timeout(WRITE_TIMEOUT, to.write_all(&reply.bytes)).await {
-                Ok(Ok(())) => drop(reply.permit),
-                _ => return,
+            let until = Instant::now() + allowance(stall_timeout, reply.bytes.len());
+            let mut rest: &[u8] = &reply.bytes;
+            while !rest.is_empty() {
+                match tokio::time::timeout_at(until.min(Instant::now() + stall_timeout), to.write(rest)).await {
+                    Ok(Ok(written)) if written > 0 => rest = &rest[written..],
+                    _ => return,
+                }
             }
+            drop(reply.permit);
         }
     };
     closed.run_until_cancelled(writing).await;

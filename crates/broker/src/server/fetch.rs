@@ -9,10 +9,11 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::Context;
+use super::connection::FetchPermit;
+use super::memory::Room;
 use crate::error::Error;
 use crate::log::{Isolation, LEADER_EPOCH, Partition, RawFetch, Subscription};
 use crate::topics::Topic;
@@ -23,17 +24,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 const TOPIC_ID_VERSION: i16 = 13;
 
 /// None if the connection ended meanwhile.
-pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16) -> Option<(FetchResponse, OwnedSemaphorePermit)> {
-    let permit = context.fetch_slots.clone().acquire_owned().await.ok()?;
+pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16) -> Option<(FetchResponse, FetchPermit)> {
+    let permit = context.fetch_turn.clone().acquire_owned().await.ok()?;
     if request.session_id != 0 {
         let code = ResponseError::FetchSessionIdNotFound.code();
-        return Some((FetchResponse::default().with_error_code(code), permit));
+        return Some((FetchResponse::default().with_error_code(code), (permit, None)));
     }
     let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64).min(LONGEST_WAIT);
     let until = Instant::now() + wait;
     let most = context.broker.shared.config.limits.max_fetch_bytes;
-    let most = usize::try_from(request.max_bytes).unwrap_or(0).min(most);
+    let most = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, most);
     let least = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
     let topics: Vec<(FetchTopic, Option<Arc<Topic>>)> = request
         .topics
@@ -45,12 +46,24 @@ pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16
         })
         .collect();
     let mut subscription: Option<Subscription> = None;
+    let mut least_room = 0;
     loop {
-        let round = read_round(&topics, most, isolation, version);
-        if round.bytes >= least || round.failed || wait.is_zero() || Instant::now() >= until {
-            return Some((FetchResponse::default().with_responses(round.responses), permit));
+        let mut room = context.memory.answer(least_room, most, until).await;
+        let mut round = read_round(&topics, room.as_ref().map_or(0, Room::bytes), isolation, version);
+        let in_time = !wait.is_zero() && Instant::now() < until;
+        if !room.as_mut().is_none_or(|room| room.resize(round.bytes.min(context.memory.largest_answer()))) {
+            // A batch that is larger than the room: wait for as much as it needs, without holding any.
+            least_room = round.bytes;
+            drop((room.take(), std::mem::take(&mut round.responses)));
+            if in_time {
+                continue;
+            }
+            round = read_round(&topics, 0, isolation, version);
         }
-        drop(round);
+        if round.failed || !in_time || (room.is_some() && round.bytes >= least) {
+            return Some((FetchResponse::default().with_responses(round.responses), (permit, room)));
+        }
+        drop((round, room));
         match &subscription {
             None => subscription = Some(Subscription::new(partitions_of(&topics), isolation)),
             Some(subscription) => {

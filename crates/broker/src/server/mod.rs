@@ -9,6 +9,7 @@ mod fetch;
 mod group_offsets;
 mod groups;
 mod guard;
+mod memory;
 mod metadata;
 mod offsets;
 mod produce;
@@ -27,6 +28,7 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use self::memory::Memory;
 use crate::broker::Broker;
 use crate::error::{Error, Result};
 
@@ -41,8 +43,11 @@ pub(crate) struct Context {
     pub(crate) host: StrBytes,
     pub(crate) port: u16,
     pub(crate) peer: SocketAddr,
-    /// Bounds the fetch responses of the connection that are in memory.
-    pub(crate) fetch_slots: Arc<Semaphore>,
+    /// What all connections share.
+    pub(crate) memory: Memory,
+    /// Fetches of a connection are read one after the other, each when the one before is on its way: answers leave in
+    /// order, so a later one that took its room in memory first would wait for an earlier one that waits for room.
+    pub(crate) fetch_turn: Arc<Semaphore>,
     /// Cancelled when the connection ends.
     pub(crate) closed: tokio_util::sync::CancellationToken,
 }
@@ -64,7 +69,9 @@ pub(crate) async fn listen(broker: &Broker) -> Result<SocketAddr> {
 }
 
 async fn accept(broker: Broker, listener: TcpListener) {
-    let slots = Arc::new(Semaphore::new(broker.shared.config.limits.max_connections));
+    let limits = &broker.shared.config.limits;
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let memory = Memory::new(limits);
     let stop = broker.shared.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
@@ -80,7 +87,7 @@ async fn accept(broker: Broker, listener: TcpListener) {
             tracing::warn!(%peer, "too many connections; closing the newest");
             continue;
         };
-        let serving = connection::serve(broker.clone(), stream, peer);
+        let serving = connection::serve(broker.clone(), memory.clone(), stream, peer);
         tokio::spawn(async move {
             serving.await;
             drop(slot);

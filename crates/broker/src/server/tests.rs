@@ -22,6 +22,7 @@ mod configs;
 mod data;
 mod groups;
 mod hostile;
+mod limits;
 mod topics;
 mod transactions;
 
