@@ -4,6 +4,9 @@ use super::report::{OfRule, Report};
 use domain::{Action, RuleMode, Value};
 use std::fmt::Write as _;
 
+/// A scenario of whose amount less than this share is caught goes through as good as freely.
+const MISSED: f64 = 0.5;
+
 pub fn render(report: &Report) -> String {
     let mut text = String::new();
     // Writing to memory cannot fail.
@@ -134,6 +137,15 @@ fn scenarios(text: &mut String, report: &Report) -> std::fmt::Result {
             money(&s.amount_unseen),
             rules.join(", ")
         )?;
+    }
+    let missed: Vec<String> = report
+        .scenarios
+        .iter()
+        .filter(|s| s.caught_amount.is_some_and(|share| share < MISSED))
+        .map(|s| format!("{} ({})", s.scenario, percent(s.caught_amount)))
+        .collect();
+    if !missed.is_empty() {
+        writeln!(text, "\nNot caught yet, or only in small part (less than half of the amount): {}.", missed.join(", "))?;
     }
     Ok(())
 }
