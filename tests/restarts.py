@@ -117,10 +117,10 @@ def changed_project(report, folder, binary):
         instance.stop()
 
         # A project with a mistake is refused, and the data waits for one without.
-        rule.write_text(lower.replace("amount >", "amuont >"))
+        rule.write_text(lower.replace("amount_base >", "amuont_base >"))
         refused = instance.run("up", "--project", project, "--data", instance.data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", seconds=60)
         report.check("a project with a mistake is refused", refused.returncode not in (0, 101), f"exit code {refused.returncode}")
-        report.check("with the place and the nearest name", "large_online_payment.yml:5" in refused.stderr and "`amount`" in refused.stderr, refused.stderr)
+        report.check("with the place and the nearest name", "large_online_payment.yml:5" in refused.stderr and "`amount_base`" in refused.stderr, refused.stderr)
 
         (project / "features" / "city_activity.sql").unlink()
         (project / "rules" / "city_rush.yml").unlink()
