@@ -22,4 +22,5 @@ mod webhooks;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
+pub use lists::read_list;
 pub use spec::*;

@@ -1,6 +1,6 @@
 //! `lists/NAME.csv`: keys, and who put them there, why, and until when.
 
-use crate::diagnostic::{Diagnostic, Place, nearest};
+use crate::diagnostic::{Diagnostic, Place, excerpt, nearest};
 use crate::files::stem;
 use crate::section::{Report, check_name};
 use crate::spec::{ListEntry, ListSpec};
@@ -9,6 +9,25 @@ use std::collections::HashMap;
 
 /// Columns that are not keys.
 const NOTES: [&str; 3] = ["who", "why", "until"];
+
+/// Reads a file as if it were a list of the project: for entries that come from elsewhere.
+///
+/// # Errors
+/// Every mistake, with the lines at fault.
+pub fn read_list(name: &str, bytes: &[u8]) -> Result<ListSpec, Vec<Diagnostic>> {
+    let mut report = Report { mistakes: Vec::new() };
+    let list = read(name, bytes, &mut report);
+    // What the file is called is nobody's name here.
+    report.mistakes.retain(|m| !(m.place.line == 0 && m.message.ends_with("cannot name a list")));
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    for mistake in report.mistakes.iter_mut().filter(|m| m.excerpt.is_none()) {
+        mistake.excerpt = excerpt(text, &mistake.place);
+    }
+    match list {
+        Some(list) if report.mistakes.is_empty() => Ok(list),
+        _ => Err(report.mistakes),
+    }
+}
 
 /// Reads one list. A mistake in one line leaves the others.
 pub(crate) fn read(path: &str, bytes: &[u8], report: &mut Report) -> Option<ListSpec> {
@@ -85,7 +104,7 @@ pub(crate) fn read(path: &str, bytes: &[u8], report: &mut Report) -> Option<List
                 }
             },
         };
-        entries.push(ListEntry { line, key, who: cell(who).into(), why: cell(why).into(), until });
+        entries.push(ListEntry { line, key, who: cell(who).into(), why: cell(why).into(), until, at: None });
     }
     Some(ListSpec { name: Text::new(name), path: path.into(), columns: keys.iter().map(|i| Text::new(&header[*i])).collect(), entries })
 }

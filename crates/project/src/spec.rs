@@ -216,6 +216,7 @@ pub struct ListSpec {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListEntry {
+    /// In its file; 0 where a change added it.
     pub line: usize,
     /// One a key column.
     pub key: Vec<Text>,
@@ -223,6 +224,8 @@ pub struct ListEntry {
     pub why: String,
     /// The first moment (event time) at which the entry no longer counts.
     pub until: Option<Micros>,
+    /// When a change added it; none where it stands in the file.
+    pub at: Option<Micros>,
 }
 
 /// `policy.yml`.

@@ -12,7 +12,7 @@ mod names;
 mod tests;
 
 pub use judge::Verdict;
-pub use lists::{ListState, Listed};
+pub use lists::{Addition, Existing, ListChange, ListKey, ListState, Listed, Removal, Removed};
 pub use names::Names;
 
 use domain::{Action, RuleMode, Severity, Text};

@@ -19,6 +19,8 @@ pub struct Plan {
     /// The lists as the project's files have them.
     pub lists: ListState,
     pub digest: Text,
+    /// A hash of the streams and features as they were compiled, descriptions apart.
+    shape: blake3::Hash,
 }
 
 impl Plan {
@@ -30,7 +32,9 @@ impl Plan {
             return Err(vec![Diagnostic::new(Place::file("events"), "no stream is judged").hint("give one stream a `judged:` section")]);
         };
         let mut mistakes = Vec::new();
-        let features = match features::compile(&project.features, &streams) {
+        // What fields are said to mean changes no feature.
+        let bare: Vec<Arc<Stream>> = streams.iter().map(|s| Arc::new(without_descriptions(s))).collect();
+        let features = match features::compile(&project.features, &bare) {
             Ok(features) => features,
             Err(mut found) => {
                 found.extend(beside_broken_features(project, &streams, judged));
@@ -44,6 +48,8 @@ impl Plan {
         let rules = Ruleset::compile(project, Names { event: &streams[judged], features: &columns });
         match rules {
             Ok(rules) if mistakes.is_empty() => Ok(Self {
+                // A plan's debug form holds all of it.
+                shape: blake3::hash(format!("{judged}{bare:?}{features:?}").as_bytes()),
                 decoders: streams.iter().map(|s| Decoder::new(s)).collect(),
                 streams,
                 judged,
@@ -67,15 +73,25 @@ impl Plan {
 
     /// Whether another version reads the same streams and makes the same features of them, so that an engine may go on.
     pub fn same_features(&self, other: &Self) -> bool {
-        // A plan's debug form holds all of it; two plans are compared when a version is activated, not while judging.
-        self.judged == other.judged
-            && format!("{:?}{:?}", self.streams, self.features) == format!("{:?}{:?}", other.streams, other.features)
+        self.shape == other.shape
     }
 
     /// The judged stream.
     pub fn judged(&self) -> &Stream {
         &self.streams[self.judged]
     }
+}
+
+/// Whether two declarations of a stream read its records alike.
+pub fn same_stream(one: &Stream, other: &Stream) -> bool {
+    format!("{:?}", without_descriptions(one)) == format!("{:?}", without_descriptions(other))
+}
+
+fn without_descriptions(stream: &Stream) -> Stream {
+    let mut bare = stream.clone();
+    bare.description.clear();
+    bare.fields.iter_mut().for_each(|f| f.description.clear());
+    bare
 }
 
 /// Mistakes of rules and policy where some feature files are wrong: the rules see the features of the right ones, and a name that a wrong

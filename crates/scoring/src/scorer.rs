@@ -113,7 +113,7 @@ impl Scorer {
     }
 
     /// Judges with another version of the project from the next record on, with the windows as they are: for a version whose features are
-    /// the same. Lists are again as the version's files have them.
+    /// the same. Changes of lists lie over the version's files as they lay over those before.
     ///
     /// # Errors
     /// Stop: the features differ, so that an engine for them is needed ([`Scorer::activate_with`]). Nothing has changed then.
@@ -124,7 +124,7 @@ impl Scorer {
                 "put the feature and stream files back as they were, or start from an empty data folder",
             ));
         }
-        self.lists = plan.lists.clone();
+        self.lists.rebase(&plan.lists);
         self.plan = plan;
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Scorer {
     /// The same with other features: `engine` is of that version and has seen what this one has.
     pub fn activate_with(&mut self, plan: Arc<Plan>, engine: Engine) {
         self.engine = engine;
-        self.lists = plan.lists.clone();
+        self.lists.rebase(&plan.lists);
         self.plan = plan;
     }
 

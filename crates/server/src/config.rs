@@ -18,6 +18,8 @@ pub struct Config {
     pub predict_body_limit: usize,
     /// Bytes of one batch.
     pub batch_body_limit: usize,
+    /// Bytes of a project to deploy.
+    pub deploy_body_limit: usize,
     /// Transactions in one batch.
     pub batch_transactions: usize,
     /// Bytes of all bodies that are being read or judged at once; more get 429.
@@ -55,6 +57,7 @@ impl Config {
             predict_deadline: Duration::from_secs(2),
             predict_body_limit: 1 << 20,
             batch_body_limit: 16 << 20,
+            deploy_body_limit: 64 << 20,
             batch_transactions: 1000,
             bodies_in_flight: 128 << 20,
             requests_in_flight: 1024,

@@ -7,6 +7,7 @@
 mod accept;
 pub mod auth;
 mod body;
+pub mod changes;
 mod config;
 mod feed;
 mod observe;
@@ -18,6 +19,7 @@ mod routes;
 pub mod status;
 
 pub use accept::serve;
+pub use changes::Changes;
 pub use config::Config;
 pub use feed::{AlertFeed, FeedAlert};
 pub use openapi::document as openapi_document;

@@ -1,5 +1,6 @@
 //! What the server needs from the rest: the one trait that the binary implements, in words of the domain.
 
+use crate::changes::Changes;
 use crate::feed::AlertFeed;
 use crate::status::Status;
 use async_trait::async_trait;
@@ -45,6 +46,9 @@ pub trait Platform: Send + Sync + 'static {
 
     /// What it says of itself. Must not wait.
     fn status(&self) -> Status;
+
+    /// The way to lists and versions.
+    fn changes(&self) -> &dyn Changes;
 
     /// Where the server counts its requests. Called once, at the start.
     fn telemetry(&self) -> &Metrics;

@@ -2,6 +2,7 @@
 //! extension of the response; the outermost layer writes the document, so that answers which no handler made (no such route, wrong
 //! method, a panic) look the same and carry the request's id.
 
+use crate::changes::Refused;
 use crate::platform::{PartState, Refusal};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -169,6 +170,18 @@ impl From<Refusal> for Problem {
             }
             Refusal::Unavailable(reason) => Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).after(Duration::from_secs(1)),
             Refusal::Internal => Self::internal(),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unknown(what) => Self::new(StatusCode::NOT_FOUND, what),
+            Refused::Invalid(rejections) => Self::invalid(rejections.into_iter().map(Into::into).collect()),
+            Refused::Conflict(reason) => Self::new(StatusCode::CONFLICT, reason),
+            Refused::Later(reason) => Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).after(Duration::from_secs(1)),
+            Refused::Internal => Self::internal(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The command line: what can be said, with its defaults and examples. What is done about it stands in `commands`, a file each.
 
+mod changes;
 mod operate;
 
+pub use changes::{Deploy, ListsCommand, Target, Versions};
 pub use operate::{Broker, Completions, Doctor, GroupName, Groups, Shell, Status, TopicTail, Topics};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -64,6 +66,13 @@ pub enum Command {
     Score(Score),
     /// Judges files of events and says, by their labels, what every rule catches and costs.
     Backtest(Backtest),
+    /// Shows what is on a list, and changes it while the instance runs.
+    #[command(subcommand)]
+    Lists(ListsCommand),
+    /// Makes another version of the project judge, without a restart.
+    Deploy(Deploy),
+    /// Lists the versions that have judged, the latest first.
+    Versions(Versions),
     /// Scores a stopped instance's log again in its written order and reports every difference.
     Replay(Replay),
     /// Makes payments, clicks, balances, merchants and labels of a world of its own.
@@ -100,6 +109,7 @@ pub struct DataDir {
 #[command(after_help = "Examples:
   sluice up                                  the project of this folder, or the shipped one
   sluice up --simulate 200                   with 200 simulated payments a second
+  sluice up --project shop --watch           rules, lists and policy change as their files do
   sluice up --http 0.0.0.0:80 --data /var/lib/sluice
   kcat -b 127.0.0.1:9092 -t decisions        watch decisions with any Kafka client")]
 pub struct Up {
@@ -116,6 +126,9 @@ pub struct Up {
     /// Runs the simulator beside it, with this many payments a second.
     #[arg(long, value_name = "RATE")]
     pub simulate: Option<f64>,
+    /// Looks after the project's folder: a change that is right judges at once, one with mistakes is told and the version before goes on.
+    #[arg(long)]
+    pub watch: bool,
     /// Does not write decisions into the store.
     #[arg(long)]
     pub no_store: bool,

@@ -1,16 +1,18 @@
 //! One running Sluice without its doors: log, state, scoring loop, store. `up` puts HTTP and the terminal around it; benches run it as
 //! it is.
 
+use crate::audit_sink;
+use crate::controller::Controller;
 use crate::log::Log;
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
 use crate::stage::{Answers, Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
 use crate::topics;
-use crate::versions::{self, Control};
+use crate::versions::{Archive, Version};
 use domain::{Error, Result, TopicPartition};
 use parking_lot::Mutex;
-use pipeline::{Handle, Input, Options, Outgoing, Rank, Source, SystemClock};
+use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
 use project::{Project, StoreSettings};
 use scoring::Plan;
 use std::net::SocketAddr;
@@ -56,8 +58,12 @@ pub struct Instance {
     pub started: Started,
     pub kept: Arc<Kept>,
     pub outlets: Outlets,
+    pub controller: Arc<Controller>,
+    /// The version that judged first.
+    pub version: Version,
     scorer: Option<JoinHandle<Result<()>>>,
     sink: Option<JoinHandle<Result<()>>>,
+    audit: Option<JoinHandle<Result<()>>>,
     stop_sink: Arc<AtomicBool>,
     failed: watch::Receiver<Option<String>>,
 }
@@ -83,17 +89,21 @@ impl Instance {
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(settings.data.join("store.db"))?);
         store_sink::set_floors(&log, &*store)?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
-        activate(&log, &mut *source, &settings.project)?;
+        let controller = Controller::open(&log, Some(metrics.clone()))?;
+        let version = controller.start(Version { project: settings.project.clone(), plan: settings.plan.clone() })?;
+        if version.project.digest != settings.project.digest {
+            topics::create(&log, &version.project)?;
+        }
 
         let mut sink = log.sink(topics::SEQUENCE, &topics::OUTPUTS)?;
         let (mut judge, mut mark) = Judge::open(Setup {
-            plan: settings.plan.clone(),
-            project: settings.project.clone(),
+            plan: version.plan.clone(),
+            ready: controller.ready(),
             state: Some(settings.data.join("state")),
             state_memory: settings.state_memory as usize,
             snapshot_every: settings.snapshot_every,
             metrics: metrics.clone(),
-            archive: versions::read_all(&mut *source)?,
+            archive: Archive::new(log.source()?),
             log: Some(log.clone()),
         })?;
         let kept = judge.kept();
@@ -107,14 +117,17 @@ impl Instance {
         let fail = Arc::new(Mutex::new(fail));
 
         let scorer = {
-            let (handle, predictor, fail, project) = (handle.clone(), predictor.clone(), fail.clone(), settings.project.clone());
-            let (metrics, recent) = (metrics.clone(), outlets.recent.clone());
+            let (handle, predictor, fail, project) = (handle.clone(), predictor.clone(), fail.clone(), version.project.clone());
+            let (metrics, recent, controller) = (metrics.clone(), outlets.recent.clone(), controller.clone());
             spawn("score", fail, move || {
                 let discover = |source: &mut dyn Source| inputs(source, &project);
                 let deliver = |batch: Answers| {
                     let committed = batch.made.elapsed();
                     metrics.stages.commit.observe(committed.as_secs_f64());
                     recent.commit.observe(committed);
+                    if let Some((offset, sequence)) = batch.control {
+                        controller.taken(offset, sequence);
+                    }
                     predictor.answer(batch.answers, |took| {
                         metrics.stages.end_to_end.observe(took.as_secs_f64());
                         recent.predict.observe(took);
@@ -137,6 +150,10 @@ impl Instance {
             })?
         };
         let (stop_sink, lag) = (Arc::new(AtomicBool::new(false)), Arc::new(Lag::default()));
+        let audit = {
+            let (log, store, stop) = (log.clone(), store.clone(), stop_sink.clone());
+            spawn("audit", fail.clone(), move || audit_sink::run(&log, &store, &stop))?
+        };
         let sink = if settings.store {
             let (log, store, stop, lag) = (log.clone(), store.clone(), stop_sink.clone(), lag.clone());
             Some(spawn("store", fail, move || store_sink::run(&log, &store, &stop, &lag))?)
@@ -159,8 +176,11 @@ impl Instance {
             started,
             kept,
             outlets,
+            controller,
+            version,
             scorer: Some(scorer),
             sink,
+            audit: Some(audit),
             stop_sink,
             failed,
         })
@@ -210,12 +230,14 @@ impl Instance {
         self.handle.stop();
         let (scorer, sink, stop_sink) = (self.scorer.take(), self.sink.take(), self.stop_sink.clone());
         let outlets = self.outlets;
+        let audit = self.audit.take();
         let joined = tokio::task::spawn_blocking(move || {
             let scored = scorer.map_or(Ok(()), join);
             stop_sink.store(true, Ordering::SeqCst);
             let stored = sink.map_or(Ok(()), join);
             outlets.stop();
-            scored.and(stored)
+            let audited = audit.map_or(Ok(()), join);
+            scored.and(stored).and(audited)
         });
         let outcome = joined.await.unwrap_or_else(|e| Err(Error::bug("a part panicked while stopping").because(e)));
         self.log.close().await;
@@ -266,26 +288,4 @@ pub fn inputs(source: &mut dyn Source, project: &Project) -> Result<Vec<Input>> 
         }
     }
     Ok(inputs)
-}
-
-/// Archives the project version and activates it, unless it is the active one already.
-fn activate(log: &Log, source: &mut dyn Source, project: &Project) -> Result<()> {
-    let past = versions::read_all(source)?;
-    let active = past.iter().rev().find_map(|c| match c {
-        Control::Activate { digest } => Some(digest),
-        Control::Project { .. } => None,
-    });
-    if active == Some(&project.digest) {
-        return Ok(());
-    }
-    let mut records = Vec::new();
-    if !past.iter().any(|c| matches!(c, Control::Project { digest, .. } if *digest == project.digest)) {
-        let key = Some(project.digest.to_string().into());
-        records.push(Outgoing { key, value: Control::archive(project)?.to_json()?.into() });
-    }
-    let activation = Control::Activate { digest: project.digest.clone() };
-    records.push(Outgoing { key: Some("activate".into()), value: activation.to_json()?.into() });
-    log.append(topics::CONTROL, pipeline::Clock::now(&mut SystemClock) / 1000, &records)?;
-    tracing::info!(digest = %project.digest, "project version activated");
-    Ok(())
 }

@@ -117,18 +117,21 @@ impl Log {
         })
     }
 
-    /// Appends to partition 0 and returns when it is durable.
-    pub fn append(&self, topic: &str, timestamp_ms: i64, records: &[Outgoing]) -> Result<()> {
+    /// Appends to partition 0 and returns the offset of the last record when all are durable.
+    pub fn append(&self, topic: &str, timestamp_ms: i64, records: &[Outgoing]) -> Result<i64> {
         match self {
             Self::Embedded { broker, .. } => {
                 let cannot = |e| kafka::embedded::error(&format!("cannot write to `{topic}`"), e);
                 let mut batch = BatchBuilder::new(Compression::None);
                 records.iter().for_each(|r| batch.push(timestamp_ms, r.key.as_deref(), Some(&r.value)));
-                broker.append(topic, 0, &batch.build().map_err(cannot)?).map_err(cannot)?.durable.wait().map_err(cannot)
+                let appended = broker.append(topic, 0, &batch.build().map_err(cannot)?).map_err(cannot)?;
+                appended.durable.wait().map_err(cannot)?;
+                Ok(appended.last_offset)
             }
             Self::Cluster { cluster, .. } => {
                 let records: Vec<_> = records.iter().map(|r| (r.key.clone().unwrap_or_default(), r.value.clone())).collect();
-                cluster.appender(topic)?.append(&records, timestamp_ms).map(drop)
+                let offsets = cluster.appender(topic)?.append(&records, timestamp_ms)?;
+                offsets.last().copied().ok_or_else(|| Error::bug("an append of nothing"))
             }
         }
     }

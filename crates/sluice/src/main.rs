@@ -6,13 +6,17 @@
 // Nothing outside reaches into a binary: here `pub` says what a module offers to the others.
 #![allow(unreachable_pub)]
 
+mod audit_sink;
 mod cli;
+mod client;
 mod commands;
+mod controller;
 mod dead_letter;
 mod disk;
 mod feed;
 mod files;
 mod instance;
+mod live_changes;
 mod live_simulator;
 mod log;
 mod opened;
@@ -28,6 +32,7 @@ mod store_sink;
 mod topics;
 mod vectors;
 mod versions;
+mod watch;
 mod webhook;
 
 use clap::Parser;
@@ -54,6 +59,9 @@ fn main() -> ExitCode {
         Command::Show(args) => commands::show::run(&args, output),
         Command::Score(args) => commands::score::run(&args),
         Command::Backtest(args) => commands::backtest::run(&args, output),
+        Command::Lists(command) => commands::lists::run(&command, output),
+        Command::Deploy(args) => commands::deploy::run(&args, output),
+        Command::Versions(args) => commands::deploy::versions(&args, output),
         Command::Replay(args) => commands::replay::run(&args, output),
         Command::Simulate(args) => commands::simulate::run(&args, output),
         Command::Import(args) => commands::import::run(&args, output),

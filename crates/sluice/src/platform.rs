@@ -1,14 +1,14 @@
 //! What the HTTP server stands on: transactions go to the predictor, questions to the store.
 
 use crate::instance::Instance;
+use crate::live_changes::LiveChanges;
 use crate::predictor::{Answer, Refused};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::{Decoder, Error, Result, Value};
-use project::Project;
 use scoring::Plan;
 use serde_json::value::RawValue;
-use server::{AlertFeed, AlertQuery, Page, PartState, PredictionQuery, Readiness, Refusal, Role, Stats, Status, User};
+use server::{AlertFeed, AlertQuery, Changes, Page, PartState, PredictionQuery, Readiness, Refusal, Role, Stats, Status, User};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ const CONFLICT: &str = "id_conflict";
 pub struct Live {
     pub instance: Arc<Instance>,
     pub plan: Arc<Plan>,
-    pub project: Arc<Project>,
+    pub changes: LiveChanges,
 }
 
 impl Live {
@@ -182,6 +182,10 @@ impl server::Platform for Live {
 
     fn status(&self) -> Status {
         crate::status::of(self)
+    }
+
+    fn changes(&self) -> &dyn Changes {
+        &self.changes
     }
 
     fn telemetry(&self) -> &Metrics {

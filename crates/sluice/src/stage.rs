@@ -1,19 +1,19 @@
 //! The scorer as a stage of the pipeline: control records change what judges, events become decisions, alerts, feature vectors and dead
 //! letters, and snapshots keep a restart short.
 
+use crate::controller::Ready;
 use crate::dead_letter::DeadLetter;
 use crate::disk::Disk;
 use crate::log::Log;
 use crate::predictor::Answer;
-use crate::versions::{self, Control};
+use crate::versions::{Archive, Control};
 use crate::{topics, vectors};
 use bytes::Bytes;
 use domain::{Action, Error, Position, Result, Text, TopicPartition};
 use features::Engine;
 use parking_lot::Mutex;
 use pipeline::{Batch, Mark, Outgoing, Output, SnapshotStep, Stage};
-use project::Project;
-use rustc_hash::FxHashMap;
+use rules::ListState;
 use scoring::{Outcome, Outputs, Phase, Plan, Record, Scorer};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,7 +29,8 @@ const SNAPSHOT_PAUSE: Duration = Duration::from_micros(400);
 pub struct Setup {
     /// The version to judge with until the control topic says otherwise.
     pub plan: Arc<Plan>,
-    pub project: Arc<Project>,
+    /// Versions that are compiled already.
+    pub ready: Ready,
     /// Where state is kept; without it in memory alone, from the beginning of the log.
     pub state: Option<PathBuf>,
     /// Bytes.
@@ -37,8 +38,8 @@ pub struct Setup {
     /// How often a snapshot is begun while records come.
     pub snapshot_every: Duration,
     pub metrics: Arc<Metrics>,
-    /// The control topic's records: where archived versions are found.
-    pub archive: Vec<Control>,
+    /// The control topic: archived versions, and what became of lists.
+    pub archive: Archive,
     /// Whose retention must not pass the snapshots.
     pub log: Option<Log>,
 }
@@ -47,6 +48,8 @@ pub struct Setup {
 pub struct Answers {
     /// By offset of the predict topic.
     pub answers: Vec<(i64, Answer)>,
+    /// The last control record among them: its offset and sequence number.
+    pub control: Option<(i64, u64)>,
     /// When the batch's decisions were handed on to be written.
     pub made: Instant,
 }
@@ -101,9 +104,8 @@ pub struct Judge {
     scorer: Scorer,
     disk: Disk,
     metrics: Arc<Metrics>,
-    archive: FxHashMap<Text, String>,
-    /// The version that the last control record asked for and that is compiled already.
-    ready: (Text, Arc<Plan>),
+    archive: Archive,
+    ready: Ready,
     memory: usize,
     log: Option<Log>,
     kept: Arc<Kept>,
@@ -131,20 +133,23 @@ impl Judge {
             })?),
             None => None,
         };
-        let archive: FxHashMap<Text, String> = setup
-            .archive
-            .into_iter()
-            .filter_map(|c| match c {
-                Control::Project { digest, files, .. } => Some((digest, files)),
-                Control::Activate { .. } => None,
-            })
-            .collect();
-        let ready = (setup.project.digest.clone(), setup.plan);
+        let mut archive = setup.archive;
+        let mut lists = ListState::new(&[]);
+        let mark = meta.as_ref().map_or_else(Mark::default, Meta::mark);
+        let below = mark.position.next(&TopicPartition::new(topics::CONTROL, 0));
+        archive.read_on(|offset, control| {
+            // What stands behind the snapshot comes again in its place.
+            if offset < below {
+                control.change_lists(&mut lists);
+            }
+            Ok(())
+        })?;
         // The tail behind the snapshot is followed with the version that made it.
         let plan = match &meta {
-            Some(meta) if meta.digest != ready.0 => compiled(&archive, &meta.digest)?,
-            _ => ready.1.clone(),
+            Some(meta) if meta.digest != setup.plan.digest => archive.load(&meta.digest)?.plan,
+            _ => setup.plan,
         };
+        lists.rebase(&plan.lists);
         disk.keep_ids_for(plan.features.retention());
         let mut judge = Self {
             scorer: Scorer::new(
@@ -156,7 +161,7 @@ impl Judge {
             disk,
             metrics: setup.metrics,
             archive,
-            ready,
+            ready: setup.ready,
             memory: setup.state_memory,
             log: setup.log,
             kept: Arc::default(),
@@ -168,16 +173,13 @@ impl Judge {
             streams: Vec::new(),
             out: Outputs::default(),
         };
-        let mark = match &meta {
-            Some(meta) => {
-                if let Some(last) = &last {
-                    judge.scorer.engine().restore(last.sequence, &last.engine)?;
-                }
-                meta.set_floors(judge.log.as_ref())?;
-                meta.mark()
+        *judge.scorer.lists() = lists;
+        if let Some(meta) = &meta {
+            if let Some(last) = &last {
+                judge.scorer.engine().restore(last.sequence, &last.engine)?;
             }
-            None => Mark::default(),
-        };
+            meta.set_floors(judge.log.as_ref())?;
+        }
         Ok((judge, mark))
     }
 
@@ -185,17 +187,21 @@ impl Judge {
         self.kept.clone()
     }
 
-    fn control(&mut self, value: &[u8], mark: &Mark) -> Result<()> {
-        match Control::from_json(value)? {
-            Control::Project { digest, files, .. } => {
-                self.archive.insert(digest, files);
-            }
-            Control::Activate { digest } => {
-                if self.scorer.plan().digest != digest {
-                    let plan = if self.ready.0 == digest { self.ready.1.clone() } else { compiled(&self.archive, &digest)? };
-                    self.activate(plan, mark)?;
-                }
-            }
+    fn control(&mut self, record: &pipeline::Record, mark: &Mark) -> Result<()> {
+        if let Some(digest) = Control::archived(record) {
+            self.archive.note(digest, record.offset);
+            return Ok(());
+        }
+        let control = Control::read(record)?;
+        control.change_lists(self.scorer.lists());
+        if let Control::Activate(activation) = control
+            && self.scorer.plan().digest != activation.digest
+        {
+            let plan = match self.ready.find(&activation.digest) {
+                Some(plan) => plan,
+                None => self.archive.load(&activation.digest)?.plan,
+            };
+            self.activate(plan, mark)?;
         }
         Ok(())
     }
@@ -323,31 +329,19 @@ impl Judge {
     }
 }
 
-fn compiled(archive: &FxHashMap<Text, String>, digest: &Text) -> Result<Arc<Plan>> {
-    let files = archive.get(digest).ok_or_else(|| {
-        Error::stop(format!("project version {digest} is not in the control topic"), "restore the control topic from a backup")
-    })?;
-    let plan = Plan::compile(&versions::unpack(files)?).map_err(|mistakes| {
-        let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
-        Error::stop(
-            format!("project version {digest} no longer compiles: {first}"),
-            "use the Sluice release that activated it, or start from an empty data folder",
-        )
-    })?;
-    Ok(Arc::new(plan))
-}
-
 impl Stage for Judge {
     type Answers = Answers;
 
     fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers> {
         let mut answers = Vec::new();
+        let mut control = None;
         let mut records: Vec<(Record<'_>, bool)> = Vec::with_capacity(batch.records.len());
         for taken in batch.records {
             let at = &batch.inputs[taken.input].at;
             if at.topic == topics::CONTROL {
                 self.flush(&mut records, outputs, &mut answers)?;
-                self.control(&taken.record.value, batch.mark)?;
+                self.control(taken.record, batch.mark)?;
+                control = Some((taken.record.offset, taken.sequence));
                 self.streams.clear();
                 continue;
             }
@@ -369,7 +363,7 @@ impl Stage for Judge {
             records.push((record, urgent));
         }
         self.flush(&mut records, outputs, &mut answers)?;
-        Ok(Answers { answers, made: Instant::now() })
+        Ok(Answers { answers, control, made: Instant::now() })
     }
 
     fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep> {

@@ -21,6 +21,7 @@ pub fn of(live: &Live) -> Status {
         let name = format!("webhook {}", webhook.name);
         readers.push(reader(name, topics::ALERTS, state.position, recent.end(topics::ALERTS), state.trouble));
     }
+    let version = instance.controller.active().unwrap_or_else(|_| instance.version.clone());
     Status {
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
@@ -30,10 +31,10 @@ pub fn of(live: &Live) -> Status {
         parts: readiness.parts,
         kafka: instance.kafka.clone(),
         project: ProjectStatus {
-            name: live.project.settings.name.clone(),
-            digest: live.project.digest.to_string(),
-            features: live.plan.features.features.len(),
-            rules: live.project.rules.len(),
+            name: version.project.settings.name.clone(),
+            digest: version.project.digest.to_string(),
+            features: version.plan.features.features.len(),
+            rules: version.project.rules.len(),
         },
         sequence: SequenceStatus { taken: progress.taken.load(Ordering::Relaxed), durable: progress.durable.load(Ordering::Relaxed) },
         counts: recent.counts(),

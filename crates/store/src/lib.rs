@@ -12,7 +12,8 @@ pub mod suite;
 
 pub use page::{AlertFilter, MAX_PAGE, Page, PageRequest, PredictionFilter};
 pub use record::{
-    Applied, AuditEntry, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, Role, Totals, TransactionRow, TransactionView, User,
+    Applied, AuditBatch, AuditEntry, AuditLine, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, Role, Totals, TransactionRow,
+    TransactionView, User,
 };
 pub use sqlite::Sqlite;
 
@@ -29,7 +30,7 @@ use serde_json::value::RawValue;
 ///   with one that was, and the store stays the same. A transaction that is already known keeps its first prediction.
 /// - **Power loss.** Rows from topics may fall back to an earlier commit, position included; reading the topic again brings them
 ///   back. After [`sync`](Store::sync) everything applied before it stays, so a topic may forget up to the position read after that.
-///   Users, secrets and the audit trail come from no topic: they are on disk when the call returns.
+///   Users, secrets and single lines of the audit trail come from no topic: they are on disk when the call returns.
 /// - **Errors.** `Retry` for a full disk or a locked database (nothing was changed), `Reject` for a request that cannot be right
 ///   (a damaged cursor), `Stop` for a damaged, foreign or newer file, `Bug` for the rest.
 pub trait Store: Send + Sync {
@@ -78,4 +79,8 @@ pub trait Store: Send + Sync {
 
     /// Adds to the audit trail.
     fn audit(&self, entry: &AuditEntry) -> Result<()>;
+
+    /// Adds what a topic says to the audit trail, and the position after it, in one transaction. Lines below the stored position are
+    /// skipped; returns how many were added.
+    fn audit_from(&self, batch: &AuditBatch<'_>) -> Result<u64>;
 }

@@ -141,6 +141,25 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+/// What one partition of a topic adds to the audit trail: everything from the last position up to `next_offset`, in order of offset.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditBatch<'a> {
+    pub topic: &'a str,
+    pub partition: i32,
+    /// The position after this batch.
+    pub next_offset: i64,
+    pub lines: &'a [AuditLine],
+}
+
+/// A line that a record of a topic adds; one record may add several.
+#[derive(Clone, Debug)]
+pub struct AuditLine {
+    pub offset: i64,
+    /// When it was done.
+    pub at: Micros,
+    pub entry: AuditEntry,
+}
+
 /// The column `predicted_fraud`: a transaction that was held back, to be looked at or for good.
 pub(crate) fn predicted_fraud(action: Action) -> bool {
     action != Action::Allow

@@ -38,6 +38,29 @@ pub struct Metrics {
     pub http: Http,
     webhooks: Webhooks,
     pub simulator: Simulator,
+    /// 1 for the project version that judges.
+    project_info: Family<Project, Gauge>,
+    deploys: Family<Cause, Counter>,
+    /// Deploys that were refused: the version before went on.
+    pub deploys_refused: Counter,
+    list_changes: Family<List, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Project {
+    name: String,
+    digest: String,
+}
+
+/// What brought a version in: `watch` or `deploy`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    by: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct List {
+    list: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -330,6 +353,15 @@ impl Metrics {
         r.register("simulator_events", "Events that the simulator made, by stream", simulator.events.clone());
         r.register("simulator_frauds", "Fraudulent transactions that the simulator made", simulator.frauds.clone());
 
+        let project_info = Family::default();
+        r.register("project", "The project version that judges: 1 for its digest", project_info.clone());
+        let deploys = Family::default();
+        r.register("deploys", "Project versions that took over while running, by what brought them in", deploys.clone());
+        let deploys_refused = Counter::default();
+        r.register("deploys_refused", "Project versions that were refused, so that the one before went on", deploys_refused.clone());
+        let list_changes = Family::default();
+        r.register("list_changes", "Entries put on or taken off while running, by list", list_changes.clone());
+
         Self {
             registry,
             records_taken,
@@ -347,7 +379,27 @@ impl Metrics {
             http,
             webhooks,
             simulator,
+            project_info,
+            deploys,
+            deploys_refused,
+            list_changes,
         }
+    }
+
+    /// This version judges, and no other.
+    pub fn project(&self, name: &str, digest: &str) {
+        self.project_info.clear();
+        self.project_info.get_or_create(&Project { name: name.to_owned(), digest: digest.to_owned() }).set(1);
+    }
+
+    /// Counts a version that took over.
+    pub fn deployed(&self, by: &'static str) {
+        self.deploys.get_or_create(&Cause { by }).inc();
+    }
+
+    /// Counts entries of a list that were changed. Lists are the project's, so their number is bounded.
+    pub fn list_changed(&self, list: &str, entries: u64) {
+        self.list_changes.get_or_create(&List { list: list.to_owned() }).inc_by(entries);
     }
 
     /// Counts records of a stream as taken.

@@ -11,6 +11,9 @@ pub(crate) use shapes::{
     Severity, Transaction, TransactionBatch, TransactionDocument, TransactionRow,
 };
 
+use crate::changes::{
+    Cause, Changed, Deploy, Deployed, ListAction, ListEvent, ListItem, ListPage, ListSummary, NewEntry, OverruledEntry, VersionEvent,
+};
 use crate::config::Config;
 use crate::platform::{PartState, Readiness, Role, Stats};
 use crate::problem::{FieldError, Problem};
@@ -33,16 +36,21 @@ use utoipa::{Modify, OpenApi};
     paths(
         routes::health, routes::ready, routes::metrics, routes::status, routes::login, routes::ticket, routes::predict, routes::batch_predict, routes::predictions, routes::alerts, routes::alerts_stream,
         routes::transaction, routes::stats,
+        routes::lists, routes::list, routes::history, routes::add, routes::remove, routes::deploy, routes::versions,
     ),
     components(schemas(
         Problem, FieldError, Readiness, PartState, Stats, Role, routes::Health, routes::Login, routes::Token, routes::Ticket, Action, Severity, Mode, Judged, DecisionDocument,
         HitDocument, ReasonDocument, AlertDocument, PredictionPage, AlertPage, TransactionDocument, TransactionRow, Transaction, TransactionBatch,
         BatchResult, BatchEntry, Status, ProjectStatus, SequenceStatus, Counts, Rates, Latencies, Quantiles, ReaderStatus, SnapshotStatus,
         MemoryStatus,
+        routes::AllLists, routes::ListHistory, routes::NewEntries, routes::Versions, ListSummary, ListItem, ListPage, ListEvent, ListAction, NewEntry,
+        Changed, Deploy, Deployed, OverruledEntry, VersionEvent, Cause,
     )),
     tags(
         (name = "access", description = "Tokens"),
         (name = "decisions", description = "Judging transactions, and reading what was decided"),
+        (name = "lists", description = "Who is on a list and why, and changing it while payments are judged"),
+        (name = "versions", description = "The project that judges, and replacing it while payments are judged"),
         (name = "operations", description = "For machines that watch"),
     ),
     modifiers(&Bearer)

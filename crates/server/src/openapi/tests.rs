@@ -33,7 +33,7 @@ fn every_reference_is_kept_and_every_failure_is_a_problem() {
             }
         }
     }
-    assert_eq!(routes, 13);
+    assert_eq!(routes, 20);
 }
 
 #[test]

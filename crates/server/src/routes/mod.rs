@@ -2,16 +2,20 @@
 
 mod auth;
 mod health;
+mod lists;
 mod live;
 mod pages;
 mod predict;
 mod stream;
+mod versions;
 
 pub(crate) use auth::{__path_login, __path_ticket, Login, Ticket, Token};
 pub(crate) use health::{__path_health, __path_metrics, __path_ready, __path_status, Health};
+pub(crate) use lists::{__path_add, __path_history, __path_list, __path_lists, __path_remove, AllLists, ListHistory, NewEntries};
 pub(crate) use pages::{__path_alerts, __path_predictions, __path_stats, __path_transaction};
 pub(crate) use predict::{__path_batch_predict, __path_predict};
 pub(crate) use stream::__path_alerts_stream;
+pub(crate) use versions::{__path_deploy, __path_versions, Versions};
 
 use crate::auth::{Throttle, Tokens, Verifier};
 use crate::body::Budget;
@@ -74,6 +78,11 @@ const PATTERNS: &[&str] = &[
     "/api/v1/alerts/stream",
     "/api/v1/transactions/{id}",
     "/api/v1/stats",
+    "/api/v1/lists",
+    "/api/v1/lists/{list}",
+    "/api/v1/lists/{list}/history",
+    "/api/v1/deploy",
+    "/api/v1/versions",
 ];
 
 /// The pattern as a label.
@@ -106,6 +115,11 @@ pub(crate) fn router(platform: Arc<dyn Platform>, config: &Config, stopping: wat
         .route("/api/v1/alerts/stream", get(stream::alerts_stream))
         .route("/api/v1/transactions/{id}", get(pages::transaction))
         .route("/api/v1/stats", get(pages::stats))
+        .route("/api/v1/lists", get(lists::lists))
+        .route("/api/v1/lists/{list}", get(lists::list).post(lists::add).delete(lists::remove))
+        .route("/api/v1/lists/{list}/history", get(lists::history))
+        .route("/api/v1/deploy", post(versions::deploy))
+        .route("/api/v1/versions", get(versions::versions))
         .route_layer(from_fn_with_state(Arc::clone(&app), gate));
     let description: Arc<str> = description.into();
     let describe = move || std::future::ready(json(axum::body::Bytes::copy_from_slice(description.as_bytes())));

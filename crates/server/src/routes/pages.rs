@@ -147,7 +147,43 @@ impl Parameters {
         Some(value)
     }
 
-    fn limit(&mut self) -> usize {
+    /// Every value of a parameter that may stand several times.
+    pub(super) fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.taken.push(name);
+        let values: Vec<String> = self.given.extract_if(.., |(n, _)| n == name).map(|(_, value)| value).collect();
+        (!values.is_empty()).then_some(values)
+    }
+
+    pub(super) fn required_texts(&mut self, name: &'static str) -> Vec<String> {
+        let values = self.texts(name);
+        if values.is_none() {
+            self.wrong(name, "missing", "is missing".into());
+        }
+        values.unwrap_or_default()
+    }
+
+    pub(super) fn required(&mut self, name: &'static str) -> String {
+        let before = self.errors.len();
+        let value = self.text(name);
+        if value.is_none() && self.errors.len() == before {
+            self.wrong(name, "missing", "is missing".into());
+        }
+        value.unwrap_or_default()
+    }
+
+    /// A whole number from 0 on; 0 if left out.
+    pub(super) fn number(&mut self, name: &'static str) -> usize {
+        let Some(text) = self.text(name) else { return 0 };
+        match text.parse::<u32>() {
+            Ok(number) => number as usize,
+            Err(_) => {
+                self.wrong(name, "wrong_type", "is not `next` of a page".into());
+                0
+            }
+        }
+    }
+
+    pub(super) fn limit(&mut self) -> usize {
         let Some(text) = self.text("limit") else { return DEFAULT_LIMIT };
         match text.parse() {
             Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,

@@ -1,17 +1,19 @@
 //! A platform in memory, for tests and for trying the API by hand: it judges by amount alone, remembers everything, and can be told
 //! to misbehave.
 
+mod changes;
 mod feed;
 
 use async_trait::async_trait;
 use axum::body::Bytes;
+use changes::FakeChanges;
 use domain::decision::{Judged, Reason, RuleHit, RuleMode};
 use domain::stream::{Field, FieldType, Roles, StreamMode, TimeUnit};
 use domain::{Action, Decimal, Decision, Decoder, Error, Rejection, Result, Severity, Stream, Value};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use server::status::Status;
-use server::{AlertFeed, AlertQuery, Page, PartState, Platform, PredictionQuery, Readiness, Refusal, Role, Stats, User};
+use server::{AlertFeed, AlertQuery, Changes, Page, PartState, Platform, PredictionQuery, Readiness, Refusal, Role, Stats, User};
 use std::collections::HashMap;
 use std::time::Duration;
 use telemetry::Metrics;
@@ -34,6 +36,7 @@ pub(crate) struct Fake {
     pub(crate) feed: feed::FakeFeed,
     users: HashMap<&'static str, User>,
     judged: Mutex<Judgements>,
+    changes: FakeChanges,
     pub(crate) mode: Mutex<Mode>,
     /// Requests that were reached while it holds.
     pub(crate) held: Semaphore,
@@ -94,6 +97,7 @@ impl Fake {
             feed: feed::FakeFeed::new(),
             users: users.into(),
             judged: Mutex::default(),
+            changes: FakeChanges::default(),
             mode: Mutex::new(Mode::Well),
             held: Semaphore::new(0),
             hold: Semaphore::new(0),
@@ -292,6 +296,10 @@ impl Platform for Fake {
             log_bytes: 0,
             stream_clients: self.metrics.http.streams.get().try_into().unwrap_or(0),
         }
+    }
+
+    fn changes(&self) -> &dyn Changes {
+        &self.changes
     }
 
     fn telemetry(&self) -> &Metrics {

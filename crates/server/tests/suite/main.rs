@@ -4,6 +4,7 @@
 mod fake;
 
 mod access;
+mod changes;
 mod decisions;
 mod failures;
 mod lifecycle;

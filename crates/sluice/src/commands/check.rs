@@ -25,15 +25,8 @@ pub fn run(args: &ProjectDir, output: OutputFormat) -> Result {
             print_json(&serde_json::json!({"ok": true, "digest": opened.project.digest, "mistakes": []}))?;
             Ok(Outcome::Fine)
         }
-        (Err(mistakes), OutputFormat::Human) => {
-            for mistake in &mistakes {
-                println!("{mistake}\n");
-            }
-            println!("{} mistake{} in {from}", mistakes.len(), if mistakes.len() == 1 { "" } else { "s" });
-            Ok(Outcome::Found)
-        }
-        (Err(mistakes), OutputFormat::Json) => {
-            print_json(&serde_json::json!({"ok": false, "mistakes": mistakes}))?;
+        (Err(mistakes), output) => {
+            super::mistakes(&mistakes, &from, output)?;
             Ok(Outcome::Found)
         }
     }

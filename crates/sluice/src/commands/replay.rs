@@ -3,15 +3,15 @@
 
 use super::{Outcome, Result, print_json};
 use crate::cli::{OutputFormat, Replay};
+use crate::controller::Ready;
 use crate::log::Log;
 use crate::opened;
 use crate::stage::{Judge, Setup};
-use crate::versions::{self, Control};
+use crate::versions::Archive;
 use crate::{topics, vectors};
 use domain::{Error, Text, TopicPartition};
 use pipeline::{Mark, Output, Record, Source};
 use project::LogSettings;
-use scoring::Plan;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -88,31 +88,21 @@ pub fn run(args: &Replay, output: OutputFormat) -> Result {
     let log = Log::open(&settings, "replay", data, None, None, runtime.handle())
         .map_err(|e| Error::stop("cannot open the log", "stop the instance first (`sluice down`)").because(e))?;
     let mut source = log.source()?;
-    let archive = versions::read_all(&mut *source)?;
-    let outcome = compare(args, output, &mut *source, archive);
+    let outcome = compare(args, output, &mut *source, Archive::new(log.source()?));
     runtime.block_on(log.close());
     outcome
 }
 
-fn compare(args: &Replay, output: OutputFormat, source: &mut dyn Source, archive: Vec<Control>) -> Result {
-    let first = archive.iter().find_map(|c| match c {
-        Control::Project { files, .. } => Some(files),
-        Control::Activate { .. } => None,
-    });
-    let Some(first) = first else {
+fn compare(args: &Replay, output: OutputFormat, source: &mut dyn Source, mut archive: Archive) -> Result {
+    archive.read_on(|_, _| Ok(()))?;
+    let Some(first) = archive.first() else {
         return Err(Error::stop("the log holds no project version", "name the data folder of an instance that has run"));
     };
-    let project = Arc::new(versions::unpack(first)?);
-    let plan = Arc::new(Plan::compile(&project).map_err(|m| {
-        Error::stop(
-            format!("the archived project no longer compiles: {}", m.first().map(ToString::to_string).unwrap_or_default()),
-            "use the release that archived it",
-        )
-    })?);
+    let plan = archive.load(&first)?.plan;
     let metrics = Arc::new(telemetry::Metrics::new(env!("CARGO_PKG_VERSION")));
     let (mut judge, mut mark) = Judge::open(Setup {
         plan,
-        project,
+        ready: Ready::default(),
         state: None,
         state_memory: usize::MAX,
         snapshot_every: Duration::MAX,

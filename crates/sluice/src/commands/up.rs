@@ -4,10 +4,11 @@ use super::down::PID_FILE;
 use super::{Outcome, Result, print_json};
 use crate::cli::{OutputFormat, Up};
 use crate::instance::{Instance, Settings};
+use crate::live_changes::LiveChanges;
 use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
-use crate::{live_simulator, topics};
+use crate::{live_simulator, topics, watch};
 use domain::{Alert, Error, TopicPartition};
 use std::io::IsTerminal;
 
@@ -23,6 +24,12 @@ const STATE_MEMORY: u64 = 1 << 30;
 
 pub fn run(args: &Up, output: OutputFormat) -> Result {
     let begun = Instant::now();
+    if args.watch && opened::folder(&args.project).is_none() {
+        return Err(Error::stop(
+            "there is no project folder to watch",
+            "`sluice init shop` writes the shipped project into one; then: sluice up --project shop --watch",
+        ));
+    }
     let opened = opened::open(&args.project)?;
     std::fs::create_dir_all(&args.data.data)
         .map_err(|e| Error::stop(format!("cannot create {}", args.data.data.display()), "choose a folder with --data").because(e))?;
@@ -56,8 +63,9 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     })?;
     let http = listener.local_addr().map_err(|e| Error::bug("a listener has no address").because(e))?;
     let mut config = server::Config::new(env!("CARGO_PKG_VERSION"), token_key);
-    config.transactions = Some(opened.plan.judged().clone());
-    let live = Arc::new(Live { instance: instance.clone(), plan: opened.plan.clone(), project: opened.project.clone() });
+    config.transactions = Some(instance.version.plan.judged().clone());
+    let changes = LiveChanges(instance.controller.clone());
+    let live = Arc::new(Live { instance: instance.clone(), plan: instance.version.plan.clone(), changes });
     let (stop_http, http_stops) = oneshot::channel::<()>();
     let served = tokio::spawn(server::serve(listener, live, config, async {
         let _ = http_stops.await;
@@ -73,6 +81,10 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     let mut helpers = Vec::new();
     if let Some(rate) = args.simulate {
         helpers.push(live_simulator::start(&instance, rate, &args.data.data.join("simulator.cursor"), stopping.clone())?);
+    }
+    if let Some(folder) = opened::folder(&args.project).filter(|_| args.watch) {
+        let digest = opened.project.digest.clone();
+        helpers.push(watch::start(instance.controller.clone(), folder, digest, output, stopping.clone())?);
     }
     if output == OutputFormat::Human && std::io::stdout().is_terminal() {
         helpers.push(print_alerts(&instance, stopping.clone())?);
@@ -152,16 +164,24 @@ fn announce(
         }
         return print_json(&ready);
     }
-    let project = &opened.project;
+    let project = &instance.version.project;
     println!(
         "{}: {} features, {} rules (version {})",
         project.settings.name,
-        opened.plan.features.features.len(),
+        instance.version.plan.features.features.len(),
         project.rules.len(),
         &project.digest[..12]
     );
     println!("  http://{http}         the live page; /docs for the API, /metrics for Prometheus");
-    println!("  {}                Kafka: send to `{}`, read `decisions` and `alerts`", instance.kafka, opened.plan.judged().topic);
+    println!(
+        "  {}                Kafka: send to `{}`, read `decisions` and `alerts`",
+        instance.kafka,
+        instance.version.plan.judged().topic
+    );
+    if project.digest != opened.project.digest {
+        let folder = &opened.project.digest[..12];
+        println!("  this version was deployed; {} holds version {folder}, which `sluice deploy` brings in", opened.from);
+    }
     if let Some(password) = password {
         println!("  user admin, password {password}      (shown this once; SLUICE_ADMIN_PASSWORD sets another)");
     }

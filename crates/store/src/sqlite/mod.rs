@@ -10,7 +10,7 @@ mod read;
 mod write;
 
 use crate::page::{AlertFilter, Page, PageRequest, PredictionFilter};
-use crate::record::{Applied, AuditEntry, Batch, DeadLetter, Totals, TransactionView, User};
+use crate::record::{Applied, AuditBatch, AuditEntry, Batch, DeadLetter, Totals, TransactionView, User};
 use crate::{Role, Store};
 use domain::{Error, Position, Result, TopicPartition};
 use error::explain;
@@ -237,6 +237,10 @@ impl Store for Sqlite {
             )?;
             Ok(())
         })
+    }
+
+    fn audit_from(&self, batch: &AuditBatch<'_>) -> Result<u64> {
+        write::audit(&mut self.writer.lock(), batch).map_err(|e| explain("writing the audit trail", e))
     }
 }
 

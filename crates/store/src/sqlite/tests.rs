@@ -161,3 +161,31 @@ fn only_the_owner_reads_the_file() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{}", entry.path().display());
     }
 }
+
+#[test]
+fn the_audit_trail_takes_each_record_of_a_topic_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path().join("store.db")).unwrap();
+    let line = |offset: i64| AuditLine {
+        offset,
+        at: 1_795_253_400_000_000 + offset,
+        entry: AuditEntry { actor: "ann".into(), action: "list_add".into(), subject: format!("l/{offset}"), detail: "why".into() },
+    };
+    let (first, overlap) = ([line(3), line(3), line(4)], [line(4), line(6)]);
+    let batch = |lines, next_offset| AuditBatch { topic: "control", partition: 0, next_offset, lines };
+    assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 3);
+    assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 0);
+    assert_eq!(store.audit_from(&batch(&overlap, 7)).unwrap(), 1);
+    assert_eq!(store.positions().unwrap().next(&domain::TopicPartition::new("control", 0)), 7);
+    drop(store);
+    let db = Connection::open(folder.path().join("store.db")).unwrap();
+    let found: Vec<String> = db
+        .prepare("SELECT at || ' ' || actor || ' ' || subject FROM audit ORDER BY id")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(found[3], "2026-11-21 09:30:00.000006 ann l/6");
+    assert_eq!(found.len(), 4);
+}

@@ -2,7 +2,7 @@
 //! and totals and positions are written once a call.
 
 use super::SINK;
-use crate::record::{Applied, Batch, DeadLetter, DecisionRecord, predicted_fraud};
+use crate::record::{Applied, AuditBatch, Batch, DeadLetter, DecisionRecord, predicted_fraud};
 use domain::{Action, Micros, Severity, time};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
@@ -16,6 +16,40 @@ pub(super) fn apply(db: &mut Connection, batches: &[Batch<'_>]) -> rusqlite::Res
     let applied = writer.finish()?;
     tx.commit()?;
     Ok(applied)
+}
+
+/// Lines of the audit trail and the position after them.
+pub(super) fn audit(db: &mut Connection, batch: &AuditBatch<'_>) -> rusqlite::Result<u64> {
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let next = position(&tx, batch.topic, batch.partition)?;
+    let mut added = 0;
+    {
+        let mut insert = tx.prepare_cached("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for line in batch.lines.iter().filter(|line| line.offset >= next) {
+            let e = &line.entry;
+            added += insert.execute(params![SqlTime::new(line.at), e.actor, e.action, e.subject, e.detail])? as u64;
+        }
+    }
+    if batch.next_offset > next {
+        set_position(&tx, batch.topic, batch.partition, batch.next_offset)?;
+    }
+    tx.commit()?;
+    Ok(added)
+}
+
+fn position(tx: &Transaction<'_>, topic: &str, partition: i32) -> rusqlite::Result<i64> {
+    let mut found = tx.prepare_cached("SELECT next_offset FROM positions WHERE sink = ?1 AND topic = ?2 AND \"partition\" = ?3")?;
+    let next: Option<i64> = found.query_row(params![SINK, topic, partition], |row| row.get(0)).optional()?;
+    Ok(next.unwrap_or(0))
+}
+
+fn set_position(tx: &Transaction<'_>, topic: &str, partition: i32, next: i64) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO positions (sink, topic, \"partition\", next_offset) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (sink, topic, \"partition\") DO UPDATE SET next_offset = excluded.next_offset",
+    )?
+    .execute(params![SINK, topic, partition, next])?;
+    Ok(())
 }
 
 struct Writer<'a> {
@@ -59,12 +93,7 @@ impl<'a> Writer<'a> {
     }
 
     fn batch(&mut self, batch: &Batch<'_>) -> rusqlite::Result<()> {
-        let next: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT next_offset FROM positions WHERE sink = ?1 AND topic = ?2 AND \"partition\" = ?3")?
-            .query_row(params![SINK, batch.topic, batch.partition], |row| row.get(0))
-            .optional()?;
-        let next = next.unwrap_or(0);
+        let next = position(self.tx, batch.topic, batch.partition)?;
         for record in batch.decisions {
             if record.offset < next || !self.decision(record)? {
                 self.applied.skipped += 1;
@@ -76,12 +105,7 @@ impl<'a> Writer<'a> {
             }
         }
         if batch.next_offset > next {
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO positions (sink, topic, \"partition\", next_offset) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (sink, topic, \"partition\") DO UPDATE SET next_offset = excluded.next_offset",
-                )?
-                .execute(params![SINK, batch.topic, batch.partition, batch.next_offset])?;
+            set_position(self.tx, batch.topic, batch.partition, batch.next_offset)?;
         }
         Ok(())
     }
