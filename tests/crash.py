@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under load, again and again on the same data; then every accepted payment must stand exactly once in
 the `decisions` topic and once in the store, every broken record must have one dead letter, answers given must equal what the topic
-holds, and a replay must find no difference. Snapshots are taken several times a second, so that kills meet them, and starts go on
+holds, and a replay must find no difference. Meanwhile lists are changed and versions deployed, and at the end both must be what was
+acknowledged. Snapshots are taken several times a second, so that kills meet them, and starts go on
 from the last one; some lives have too little memory for their state, and before one start the state is deleted.
 
 Accepted means: acknowledged to a Kafka producer, or answered over HTTP. What was sent but not accepted may have been judged or
@@ -18,7 +19,7 @@ import threading
 import time
 from collections import Counter
 
-from harness import api
+from harness import api, changes
 from harness.instance import Instance, NotReady, Workspace, arguments, until
 from harness.payments import TOPIC, Shoppers, encode, payment, stamp
 from harness.report import Report
@@ -166,7 +167,7 @@ class HttpLoad(Load):
                 self.ledger.refuse(answer.status, answer.body)
 
 
-def one_round(instance, ledger, chance, number, settings):
+def one_round(instance, ledger, changer, chance, number, settings):
     """Starts, loads, kills. Returns the row for the table."""
     sent_before, accepted_before = len(ledger.content), len(ledger.accepted())
     # Too little memory for the state: entities go to disk and come back all the time.
@@ -197,6 +198,7 @@ def one_round(instance, ledger, chance, number, settings):
             HttpLoad(ledger, Shoppers(chance.random(), f"h{number}-{n}"), again[len(again) // 2 :][n :: settings["callers"]], instance.http, client.token)
             for n in range(settings["callers"])
         ),
+        changes.ChangeLoad(changer, instance.http, client.token, settings["change"]),
     ]
     for load in loads:
         load.start()
@@ -213,13 +215,14 @@ def one_round(instance, ledger, chance, number, settings):
 
 def resumed(report, rows):
     """Starts go on from a snapshot: what they make again is little beside all that was accepted. The last life does not count, as it
-    may have ended before its first snapshot, or with payments that were accepted and not yet taken."""
+    may have ended before its first snapshot, or with payments that were accepted and not yet taken; where it was longer than all
+    before it, nothing can be told."""
     lives, slow = [], []
     for number, _, memory, _, _, caught_up, _, accepted in rows:
         before = sum(lives[:-1])
         if "state deleted" in memory:
             report.check("without its state a start makes everything again from the log", caught_up >= max(before, 1), f"{caught_up} of {before}")
-        elif caught_up != "-" and before and caught_up >= before:
+        elif caught_up != "-" and before and caught_up >= before > lives[-1]:
             slow.append((number, caught_up, before))
         if accepted:
             lives.append(accepted)
@@ -314,19 +317,21 @@ def main():
     parser.add_argument("--rate", type=float, default=number("RATE", 1500, float), help="payments a second by Kafka; HTTP callers come on top")
     parser.add_argument("--callers", type=int, default=number("CALLERS", 4, int))
     parser.add_argument("--snapshots", type=float, default=number("SNAPSHOTS", 0.1, float), help="seconds between snapshots")
+    parser.add_argument("--change", type=float, default=number("CHANGE", 0.02, float), help="seconds between changes of lists and versions")
     parser.add_argument("--seed", type=int, default=None, help="of the moments and payments; printed when chosen here")
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")
     chance, ledger, report = random.Random(seed), Ledger(), Report("crash")
-    settings = {"seconds": options.seconds, "rate": options.rate, "callers": options.callers, "start": 1.0, "stateless": max(1, options.rounds // 2)}
+    settings = {"seconds": options.seconds, "change": options.change, "rate": options.rate, "callers": options.callers, "start": 1.0, "stateless": max(1, options.rounds // 2)}
 
     environment = {"SLUICE_SNAPSHOT_SECONDS": str(options.snapshots)}
     with Workspace("crash", options.keep) as folder, Instance(options.sluice, folder, environment=environment) as instance:
         rows = []
+        changer = changes.Changer(instance.project, random.Random(seed + 1))
         for n in range(options.rounds):
             try:
-                rows.append(one_round(instance, ledger, chance, n, settings))
+                rows.append(one_round(instance, ledger, changer, chance, n, settings))
             except NotReady as error:
                 report.check(f"round {n + 1} starts on what the kill left", False, error)
                 break
@@ -338,6 +343,7 @@ def main():
 
         resumed(report, rows)
         instance.start()
+        changer.settle(api.login(instance.http, instance.password))
         last = settle(instance, ledger, report)
         decisions = decided(instance, last)
         letters = Counter((letter["topic"], letter["partition"], letter["offset"]) for letter in (json.loads(m.value()) for m in read_all(instance.kafka, "dead-letters")))
@@ -347,6 +353,7 @@ def main():
         report.check(f"none of {len(letters)} dead letters stands twice", not twice, twice[:3])
         stored = read_store(instance, last)
         compare(report, ledger, decisions, stored)
+        changes.check(report, changer, api.login(instance.http, instance.password), decisions)
         alerts = Counter(json.loads(m.value())["alert_id"] for m in read_all(instance.kafka, "alerts"))
         twice = [alert_id for alert_id, count in alerts.items() if count > 1]
         report.check(f"none of {len(alerts)} alerts stands twice", alerts and not twice, twice[:3])

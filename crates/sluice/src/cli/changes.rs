@@ -108,7 +108,7 @@ pub struct ListRemove {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   sluice lists import suspicious_merchants scheme.csv
-  sluice lists import suspicious_merchants scheme.csv --why 'terminated by the card scheme, November'")]
+  sluice lists import suspicious_merchants scheme.csv --why terminated")]
 pub struct ListImport {
     pub list: String,
     /// Key columns by name, and as the project's own lists have them: why and until. What is on the list in other words is replaced.
@@ -123,7 +123,7 @@ pub struct ListImport {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   sluice deploy --project shop --dry-run
-  sluice deploy --project shop --why 'lower limit for online payments'
+  sluice deploy --project shop --why tighter-limit
   sluice deploy --version 4f2a91c07d3e       back to a version that judged before
   SLUICE_TOKEN=... sluice deploy --http https://sluice.example.com")]
 pub struct Deploy {

@@ -172,6 +172,7 @@ fn later(before: &Project, after: &Project) -> Vec<String> {
         ("log", a.log != b.log),
         ("store", a.store != b.store),
         ("state_memory", a.state_memory != b.state_memory),
+        ("webhooks", a.webhooks != b.webhooks),
     ];
     let settings = settings.iter().filter(|(_, differs)| *differs).map(|(name, _)| format!("{name} in sluice.yml"));
     let retention = after.streams.iter().filter(|s| before.streams.iter().any(|o| o.path == s.path && o.retention != s.retention));

@@ -1,6 +1,7 @@
 //! What only the SQLite file promises: its SQL, its permissions, its plans, and what it says of a file that it cannot use.
 
 use super::*;
+use crate::AuditLine;
 use crate::suite::{Decisions, decision};
 use domain::Kind;
 
@@ -176,7 +177,7 @@ fn the_audit_trail_takes_each_record_of_a_topic_once() {
     assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 3);
     assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 0);
     assert_eq!(store.audit_from(&batch(&overlap, 7)).unwrap(), 1);
-    assert_eq!(store.positions().unwrap().next(&domain::TopicPartition::new("control", 0)), 7);
+    assert_eq!(store.positions().unwrap().next(&TopicPartition::new("control", 0)), 7);
     drop(store);
     let db = Connection::open(folder.path().join("store.db")).unwrap();
     let found: Vec<String> = db
