@@ -7,8 +7,9 @@ from foreign.normal import normal
 
 TOPIC = "operated"
 GROUP = "operators"
-#: What the product has by itself; on the other broker it is made first.
-PRODUCT_TOPIC, PRODUCT_PARTITIONS, PRODUCT_GROUP = "fraud-detection-transactions", 4, "fraud-detection-batch"
+#: What the product has by itself; on the other broker it is made first, alike.
+PRODUCT_TOPIC, PRODUCT_GROUP = "fraud-detection-transactions", "fraud-detection-batch"
+ALIKE = ["--partitions", 4, "--config", "retention.ms=5184000000"]
 
 
 class Operator:
@@ -43,7 +44,7 @@ class Operator:
 
 
 def product(at):
-    at.run("kafka-topics", "--create", "--if-not-exists", "--topic", PRODUCT_TOPIC, "--partitions", PRODUCT_PARTITIONS)
+    at.run("kafka-topics", "--create", "--if-not-exists", "--topic", PRODUCT_TOPIC, *ALIKE)
     yield "describe", at.run("kafka-topics", "--describe", "--topic", PRODUCT_TOPIC)
     yield "produce", at.produce(PRODUCT_TOPIC, [f"acc-{n}:{{}}" for n in range(20)])
     yield "console consumer from the beginning", at.consume(PRODUCT_TOPIC, 20, "--from-beginning")
