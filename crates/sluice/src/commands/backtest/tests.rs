@@ -60,11 +60,11 @@ fn counted() -> Tallies {
     let mut tallies = Tallies::new(&[rule("one", RuleMode::Live), rule("two", RuleMode::Live), rule("watched", RuleMode::Shadow)], &labels);
     let amount = Amount { name: "amount".into(), slot: Some(0), scale: 2 };
     for (decision, cents) in [
-        (decision("a", 0, Action::Block, &["one", "two"]), 100_00),
-        (decision("b", 1, Action::Review, &["one", "watched"]), 300_50),
-        (decision("c", 2, Action::Allow, &[]), 99_50),
-        (decision("d", 3, Action::Review, &["two"]), 20_00),
-        (decision("e", 4, Action::Allow, &["watched"]), 5_25),
+        (decision("a", 0, Action::Block, &["one", "two"]), 10_000),
+        (decision("b", 1, Action::Review, &["one", "watched"]), 30_050),
+        (decision("c", 2, Action::Allow, &[]), 9_950),
+        (decision("d", 3, Action::Review, &["two"]), 2_000),
+        (decision("e", 4, Action::Allow, &["watched"]), 525),
     ] {
         tallies.add(&decision, labels.of(&decision.transaction_id), amount.of(&[Value::Decimal(Decimal::new(cents, 2))]));
     }
