@@ -102,7 +102,7 @@ async fn every_route_that_needs_a_token_refuses_without_a_good_one() {
             }
         }
     }
-    assert_eq!(guarded, 8);
+    assert_eq!(guarded, 15);
     // Expired for the server that made it, too.
     problem(short.get("/api/v1/stats").bearer_auth(&expired).send().await.unwrap(), 401).await;
     // The scheme's case does not matter.
