@@ -131,7 +131,7 @@ fn a_change_is_checked_as_a_whole() {
             "repeated entries[5].key: stands here twice",
         ]
     );
-    let entries = vec![adding(&["x", "1"], "file", None), adding(&["old", "1"], "again", None), adding(&["x", "1 "], "other", None)];
+    let entries = [adding(&["x", "1"], "file", None), adding(&["old", "1"], "again", None), adding(&["x", "1 "], "other", None)];
     let good = |entries: &[Addition], existing| state.additions(0, entries.to_vec(), existing, 100).map(|good| good.len());
     assert_eq!(good(&entries[..2], Existing::Refuse), Ok(1), "what is so already changes nothing, what has expired may be said anew");
     assert_eq!(good(&entries[2..], Existing::Replace), Ok(1));
