@@ -1,6 +1,6 @@
 //! What is left of events that are too old to be kept, for frames without a beginning: one folded state per aggregate.
 
-use super::aggregate::{Key, Moments, Plan, State};
+use super::aggregate::{Key, Moments, Plan, Total};
 use super::chunk::{Chunk, Layout};
 use crate::plan::Class;
 use domain::Value;
@@ -60,13 +60,13 @@ impl Base {
                     }
                 }
                 Folded::Count(_) | Folded::Moments(_) | Folded::Extreme(_) => {
-                    let mut state = State::new(plan);
-                    folded.start(plan, &mut state);
-                    state.add(plan, layout, chunk, i);
-                    *folded = match state {
-                        State::Count(n) => Folded::Count(n),
-                        State::Moments(m) => Folded::Moments(m),
-                        other => Folded::Extreme(other.extreme().map(|(_, key)| key)),
+                    let mut total = folded.total();
+                    total.add(plan, &Total::of(plan, layout, chunk, i, i + 1));
+                    *folded = match total {
+                        Total::Count(n) => Folded::Count(n),
+                        Total::Moments(m) => Folded::Moments(m),
+                        Total::Extreme(key) => Folded::Extreme(key),
+                        Total::Distinct(_) | Total::Positional => Folded::Nothing,
                     };
                 }
             }
@@ -75,13 +75,13 @@ impl Base {
 }
 
 impl Folded {
-    /// Puts what was folded into an empty running state.
-    pub(crate) fn start(&self, plan: &Plan, state: &mut State) {
-        match (self, state) {
-            (Self::Count(n), State::Count(to)) => *to = *n,
-            (Self::Moments(m), State::Moments(to)) => *to = *m,
-            (Self::Extreme(Some(key)), state) => state.put_extreme(plan, i64::MIN, key.clone()),
-            _ => {}
+    /// As a total; of what is none, one that adds nothing to any.
+    pub(crate) fn total(&self) -> Total {
+        match self {
+            Self::Count(n) => Total::Count(*n),
+            Self::Moments(m) => Total::Moments(*m),
+            Self::Extreme(key) => Total::Extreme(key.clone()),
+            Self::Nothing | Self::Entry(_) => Total::Positional,
         }
     }
 }

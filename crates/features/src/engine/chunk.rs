@@ -3,10 +3,13 @@
 //! Numbers and times are kept as 64-bit words whose order is the values' order (floats are mapped so), booleans and nulls as
 //! bit masks, texts beside them. Order is (event time, sequence); the sequence itself is not kept, because events arrive in it.
 
+use super::derived::Derived;
 use crate::plan::Group;
 use domain::{Decimal, Text, Type, Value};
 
 pub(crate) const CHUNK: usize = 128;
+/// Room for late entries that a chunk in the middle of a log gets at a time.
+const SOME: usize = 16;
 /// Words of a mask.
 const MASK: usize = CHUNK / 64;
 
@@ -20,7 +23,7 @@ pub(crate) enum Place {
     Text(usize),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ColumnLayout {
     pub(crate) place: Place,
     /// The mask of entries whose value is not null; `None` where it never is.
@@ -82,6 +85,8 @@ pub(crate) struct Entry {
     pub(crate) words: Vec<i64>,
     pub(crate) bits: Vec<bool>,
     pub(crate) texts: Vec<Text>,
+    /// One a dictionary of the entity, while it keeps any; see [`Derived`].
+    pub(crate) ids: Vec<u32>,
 }
 
 impl Entry {
@@ -93,6 +98,7 @@ impl Entry {
         self.bits.resize(layout.masks, false);
         self.texts.clear();
         self.texts.resize(layout.texts, Text::default());
+        self.ids.clear();
     }
 
     /// Puts a column's value. One of another type than the column's, or beyond its width, is kept as null.
@@ -152,8 +158,10 @@ pub(crate) struct Chunk {
     heap: u32,
     len: u16,
     capacity: u16,
-    /// Changed since it was last encoded.
-    pub(crate) dirty: bool,
+    /// What is derived of its entries, in entities that are long enough for it to pay.
+    pub(crate) derived: Option<Box<Derived>>,
+    /// The snapshot generation in which it last changed; 0 if its record stands as it is.
+    pub(crate) changed_in: u32,
     /// Whether a record of its own stands on disk (or is on its way there).
     pub(crate) stored: bool,
 }
@@ -168,7 +176,8 @@ impl Chunk {
             heap: 0,
             len: 0,
             capacity: capacity as u16,
-            dirty: true,
+            derived: None,
+            changed_in: 0,
             stored: false,
         }
     }
@@ -192,7 +201,8 @@ impl Chunk {
 
     /// Bytes it takes beside its own struct.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.texts.capacity() * size_of::<Text>() + self.heap as usize + 16
+        let derived = self.derived.as_ref().map_or(0, |d| size_of::<Derived>() + d.heap_bytes());
+        self.words.capacity() * 8 + self.texts.capacity() * size_of::<Text>() + self.heap as usize + 16 + derived
     }
 
     #[inline]
@@ -255,12 +265,17 @@ impl Chunk {
         for index in 0..layout.texts {
             entry.texts[index] = self.text(layout, index, i).clone();
         }
+        if let Some(derived) = &self.derived {
+            derived.copy_ids(self.len(), i, &mut entry.ids);
+        }
     }
 
     /// Puts an entry before position `i`; the chunk must not be full.
     pub(crate) fn insert(&mut self, layout: &Layout, i: usize, entry: &Entry) {
         if self.at_capacity() {
-            self.resize(layout, (self.len() * 2).min(CHUNK));
+            // In the middle of what was full once, few more will come: doubling would leave half of it empty.
+            let more = if i < self.len() { self.len().min(SOME) } else { self.len() };
+            self.resize(layout, (self.len() + more).min(CHUNK));
         }
         let (len, capacity, base) = (self.len(), usize::from(self.capacity), layout.masks * MASK);
         for (stripe, &word) in entry.words.iter().enumerate() {
@@ -285,9 +300,13 @@ impl Chunk {
                 self.texts.splice(at..at, entry.texts.iter().cloned());
             }
         }
+        match &mut self.derived {
+            Some(derived) => derived.insert(len, i, &entry.ids),
+            None if entry.ids.is_empty() => {}
+            empty => empty.insert(Box::default()).insert(len, i, &entry.ids),
+        }
         self.len += 1;
         self.last = self.last.max(entry.words[0]);
-        self.dirty = true;
     }
 
     /// The bits of a mask, one an entry.
@@ -311,18 +330,25 @@ impl Chunk {
         }
         self.words = words;
         self.capacity = capacity as u16;
+        self.texts.shrink_to(capacity * layout.texts);
         self.texts.reserve_exact(capacity * layout.texts - self.texts.len());
     }
 
     /// Cuts off and returns the entries from `i` on, under another rank.
     pub(crate) fn split(&mut self, layout: &Layout, i: usize, rank: u64) -> Self {
-        let mut tail = Self::new(layout, rank, CHUNK);
+        // Either half is more often left as it is than filled again.
+        let mut tail = Self::new(layout, rank, (self.len() - i + SOME).min(CHUNK));
+        tail.changed_in = self.changed_in;
         let mut entry = Entry::default();
         for at in i..self.len() {
             self.copy_to(layout, at, &mut entry);
             tail.insert(layout, at - i, &entry);
         }
         self.texts.truncate(i * layout.texts);
+        let len = self.len();
+        if let Some(derived) = &mut self.derived {
+            derived.truncate(len, i);
+        }
         self.heap -= tail.heap;
         self.len = i as u16;
         let below = (1u128 << i) - 1;
@@ -330,7 +356,7 @@ impl Chunk {
             self.set_mask(mask, self.mask(mask) & below);
         }
         self.last = if i == 0 { i64::MIN } else { self.time(layout, i - 1) };
-        self.dirty = true;
+        self.resize(layout, (i + SOME).min(CHUNK));
         tail
     }
 
@@ -345,11 +371,13 @@ impl Chunk {
             self.set_mask(mask, if n == CHUNK { 0 } else { self.mask(mask) >> n });
         }
         self.heap -= self.texts.drain(..n * layout.texts).map(|t| heap_of(&t)).sum::<u32>();
+        if let Some(derived) = &mut self.derived {
+            derived.drop_front(len, n);
+        }
         self.len -= n as u16;
         if self.len == 0 {
             self.last = i64::MIN;
         }
-        self.dirty = true;
     }
 }
 

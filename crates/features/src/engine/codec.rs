@@ -176,7 +176,6 @@ fn decode_entries(layout: &Layout, rank: u64, reader: &mut Reader<'_>) -> Result
     for (i, entry) in entries.iter().enumerate() {
         chunk.insert(layout, i, entry);
     }
-    chunk.dirty = false;
     Ok(chunk)
 }
 

@@ -2,20 +2,21 @@
 
 use super::base::{Base, Folded};
 use super::chunk::{Chunk, Entry, Layout};
-use super::frames::{Frames, Shape};
+use super::changes::Changes;
+use super::frames::{Frames, Running, Shape};
 use super::log::{Inserted, Log, Pos};
 use super::table::Key;
 use crate::plan::{Call, Group};
 use domain::Value;
 
 /// Logs up to this long are walked at every question; longer ones keep running aggregates. The two cost about the same here.
-const WALKED: usize = 16;
+pub(crate) const WALKED: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct Entity {
     pub(crate) key: Key,
     pub(crate) log: Log,
-    running: Option<Box<Frames>>,
+    running: Option<Box<Running>>,
     pub(crate) base: Option<Box<Base>>,
     /// Bytes it takes in all, as last counted.
     pub(crate) bytes: usize,
@@ -26,8 +27,8 @@ pub(crate) struct Entity {
     /// Looked at since the eviction hand last passed.
     pub(crate) touched: bool,
     pub(crate) header: Header,
-    /// Whether the base changed since it was encoded.
-    pub(crate) base_dirty: bool,
+    /// The snapshot being taken has its header and still lacks some of its chunks.
+    pub(crate) unfinished: bool,
 }
 
 /// What stands under rank 0 on disk.
@@ -61,23 +62,21 @@ impl Entity {
     }
 
     /// Puts an event. `asked_next`: its own features are asked for next, at its own time.
-    pub(crate) fn insert(
-        &mut self,
-        group: &Group,
-        shape: &Shape,
-        entry: &Entry,
-        asked_next: bool,
-        horizon: Horizon,
-        gone: &mut dyn FnMut(&[u8], u64),
-    ) {
-        self.trim(group, shape, horizon, gone);
-        let time = entry.words[0];
-        let inserted = self.log.insert(&shape.layout, entry);
+    pub(crate) fn insert(&mut self, shape: &Shape, entry: &mut Entry, asked_next: bool, changes: &mut Changes<'_>) {
+        self.trim(shape, changes);
+        if let Some(running) = &mut self.running {
+            shape.identify(entry, running);
+        }
+        let (time, key) = (entry.words[0], &self.key);
+        let inserted = self.log.insert(&shape.layout, entry, &mut |chunk| changes.before(key, chunk));
         if inserted == Inserted::Ranked {
-            for chunk in self.log.chunks.iter().filter(|c| c.stored) {
-                gone(&self.key, chunk.rank);
+            for chunk in self.log.chunks.iter_mut() {
+                changes.leaves(key, chunk);
             }
             self.log.rank_anew();
+            for chunk in self.log.chunks.iter_mut() {
+                changes.before(key, chunk);
+            }
         }
         let Some(running) = &mut self.running else { return };
         let passed = if asked_next && inserted == Inserted::Appended { time < running.at } else { time <= running.at };
@@ -92,31 +91,27 @@ impl Entity {
     }
 
     /// Lets go of entries that no frame can reach any more: whole chunks, or the front of an only chunk about to grow.
-    pub(crate) fn trim(&mut self, group: &Group, shape: &Shape, horizon: Horizon, gone: &mut dyn FnMut(&[u8], u64)) {
-        let (Some(floor), Some(cut)) = (horizon.floor, horizon.cut(group)) else { return };
+    fn trim(&mut self, shape: &Shape, changes: &mut Changes<'_>) {
+        let group = changes.group;
+        let (Some(floor), Some(cut)) = (changes.horizon.floor, changes.horizon.cut(group)) else { return };
         let layout = &shape.layout;
         loop {
             let Some(front) = self.log.chunks.front() else { return };
-            if front.last < cut {
-                let n = front.len();
-                if group.kept_rows > 0 && self.log.count_before(layout, floor, n + group.kept_rows) < n + group.kept_rows {
-                    break;
-                }
-                self.pass(shape, floor);
-                if let Some(front) = self.log.pop_front() {
-                    if group.folds {
-                        self.fold(shape, &front, n);
-                    }
-                    if front.stored {
-                        gone(&self.key, front.rank);
-                    }
-                }
-                if let Some(running) = &mut self.running {
-                    shape.find_again(&self.log, running);
-                }
-                continue;
+            if front.last >= cut {
+                break;
             }
-            break;
+            let n = front.len();
+            if group.kept_rows > 0 && self.log.count_before(layout, floor, n + group.kept_rows) < n + group.kept_rows {
+                break;
+            }
+            self.pass(shape, floor);
+            if let Some(mut front) = self.log.pop_front() {
+                changes.leaves(&self.key, &mut front);
+                if group.folds {
+                    self.fold(shape, &front, n);
+                }
+                self.release(shape, &front, n);
+            }
         }
         let Some(front) = self.log.chunks.front() else { return };
         if self.log.chunks.len() == 1 && front.at_capacity() && front.len() >= 4 {
@@ -125,14 +120,13 @@ impl Entity {
             let n = if group.kept_rows > 0 { old.min(before_floor.saturating_sub(group.kept_rows)) } else { old };
             if n * 4 >= front.len() {
                 self.pass(shape, floor);
+                let front = self.log.chunks[0].clone();
                 if group.folds {
-                    let front = self.log.chunks[0].clone();
                     self.fold(shape, &front, n);
                 }
+                changes.before(&self.key, &mut self.log.chunks[0]);
                 self.log.drop_front_entries(layout, n);
-                if let Some(running) = &mut self.running {
-                    shape.find_again(&self.log, running);
-                }
+                self.release(shape, &front, n);
             }
         }
     }
@@ -146,12 +140,19 @@ impl Entity {
         }
     }
 
+    /// The first `n` entries of a chunk have left the log.
+    fn release(&mut self, shape: &Shape, chunk: &Chunk, n: usize) {
+        if let Some(running) = &mut self.running {
+            shape.release(chunk, n, running);
+            shape.find_again(&self.log, running);
+        }
+    }
+
     fn fold(&mut self, shape: &Shape, chunk: &Chunk, n: usize) {
         let base = self.base.get_or_insert_with(|| Box::new(Base::new(&shape.plans, |window| shape.windows[window].from.is_none())));
         for i in 0..n {
             base.fold(&shape.plans, &shape.layout, chunk, i);
         }
-        self.base_dirty = true;
     }
 
     /// Whether nothing of it can ever be asked for again.
@@ -160,41 +161,31 @@ impl Entity {
     }
 
     /// Writes the group's calls at a moment. `own`: the moment is that of this entity's own event put last at that time.
-    pub(crate) fn ask(&mut self, group: &Group, shape: &Shape, at: i64, own: bool, scratch: &mut Frames, out: &mut [Value]) {
+    pub(crate) fn ask(&mut self, group: &Group, shape: &Shape, at: i64, own: bool, frames: &mut Frames, out: &mut [Value]) {
         if !shape.windows.is_empty() {
             if self.log.len() > WALKED {
                 if self.running.is_none() {
-                    self.running = Some(Box::new(shape.start(&self.log, self.base.as_deref(), at)));
+                    self.running = Some(Box::new(shape.start(&mut self.log, self.base.as_deref(), at)));
                 }
-            } else if self.log.len() < WALKED / 2 {
+            } else if self.running.is_some() && self.log.len() < WALKED / 2 {
                 self.running = None;
+                self.log.derive(|_| None);
             }
         }
-        let frames = match &mut self.running {
-            None => {
-                shape.fill(&self.log, self.base.as_deref(), at, scratch);
-                &*scratch
-            }
+        match &mut self.running {
+            None => shape.fill(&self.log, self.base.as_deref(), at, frames),
             Some(running) if at >= running.at => {
                 shape.advance(&self.log, at, running);
-                &**running
+                shape.read(running, frames);
             }
-            Some(running) => {
-                shape.roll_back(&self.log, self.base.as_deref(), at, running, scratch);
-                &*scratch
-            }
-        };
+            Some(running) => shape.roll_back(&mut self.log, self.base.as_deref(), at, running, frames),
+        }
         read(group, shape, &self.log, self.base.as_deref(), frames, at, own, out);
     }
 
     /// Counts its bytes again and returns by how much they changed.
     pub(crate) fn count_bytes(&mut self) -> isize {
-        let running = self.running.as_ref().map_or(0, |r| {
-            size_of::<Frames>()
-                + r.frames.capacity() * size_of::<super::frames::Frame>()
-                + r.states.capacity() * size_of::<super::aggregate::State>()
-                + r.states.iter().map(|s| s.heap()).sum::<usize>()
-        });
+        let running = self.running.as_ref().map_or(0, |r| size_of::<Running>() + r.heap());
         let base = self.base.as_ref().map_or(0, |b| b.0.len() * size_of::<Folded>());
         // The entity and its place in the table, then what they point to.
         let bytes = size_of::<Self>() + 24 + self.key.heap_bytes() + self.log.heap_bytes() + running + base;
@@ -222,15 +213,18 @@ fn read(group: &Group, shape: &Shape, log: &Log, base: Option<&Base>, frames: &F
         let now = *now.get_or_insert_with(|| log.after(layout, at));
         log.back(now, rows)
     };
+    let told = |aggregate: usize| {
+        let plan = shape.told_by[aggregate];
+        (&shape.plans[plan], &frames.totals[plan])
+    };
     let value = |pos: Pos, column: usize| log.chunks[pos.chunk].value(layout, &layout.columns[column], pos.index);
     for (call, out) in group.calls.iter().zip(out) {
         *out = match call {
-            Call::Count { aggregate } => frames.states[*aggregate].count(),
-            Call::Distinct { aggregate } => Value::Int(frames.states[*aggregate].distinct() as i64),
-            Call::Sum { aggregate } => frames.states[*aggregate].sum(&shape.plans[*aggregate]),
-            Call::Avg { aggregate } => frames.states[*aggregate].avg(&shape.plans[*aggregate]),
-            Call::Stddev { aggregate, sample } => frames.states[*aggregate].stddev(&shape.plans[*aggregate], *sample),
-            Call::Min { aggregate } | Call::Max { aggregate } => frames.states[*aggregate].extreme_value(&shape.plans[*aggregate]),
+            Call::Count { aggregate } | Call::Distinct { aggregate } => told(*aggregate).1.count(),
+            Call::Sum { aggregate } => told(*aggregate).1.sum(told(*aggregate).0),
+            Call::Avg { aggregate } => told(*aggregate).1.avg(told(*aggregate).0),
+            Call::Stddev { aggregate, sample } => told(*aggregate).1.stddev(told(*aggregate).0, *sample),
+            Call::Min { aggregate } | Call::Max { aggregate } => told(*aggregate).1.extreme(told(*aggregate).0),
             Call::First { window, column, folded } => {
                 let frame = frames.frames[*window];
                 let pos = log.forward(frame.from).filter(|pos| *pos < frame.to);

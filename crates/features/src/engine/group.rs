@@ -1,13 +1,14 @@
 //! One group at work: takes its part of a batch in the order of the sequence, and answers its calls for the judged events.
 
-use super::chunk::{Entry, Layout};
+use super::changes::{Changes, Gone, encode_chunks, encode_header};
+use super::chunk::Entry;
 use super::codec;
 use super::entity::{Entity, Header, Horizon, nothing};
 use super::frames::{Frames, Shape};
 use super::table::{Table, hash_of};
-use super::{GroupStats, Input, aggregate};
+use super::{GroupStats, Input};
 use crate::plan::{Group, Source};
-use crate::snapshot::{Cold, Snapshot, record_key};
+use crate::snapshot::{Cold, Snapshot};
 use domain::{Decimal, Result, Type, Value};
 use expr::{Context, NoLists};
 
@@ -21,6 +22,8 @@ pub(crate) struct GroupState {
     changed: Vec<u32>,
     /// Slots that the snapshot being taken still has to encode.
     pending: Vec<u32>,
+    /// The one of them that is encoded in part, and the rank from which its chunks are still to be looked at.
+    begun: Option<(u32, u64)>,
     hand: u32,
     pub(crate) stats: GroupStats,
     entry: Entry,
@@ -52,24 +55,10 @@ pub(crate) struct Shared<'a> {
     pub(crate) durable: u32,
     /// The snapshot being taken, of the generation before.
     pub(crate) taking: Option<&'a mut Snapshot>,
-    /// Keys of records to delete, for the next snapshot.
+    /// Records to delete, for the next snapshot.
     pub(crate) gone: &'a mut Gone,
     pub(crate) bytes: &'a mut usize,
     pub(crate) horizon: Horizon,
-}
-
-/// Keys one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct Gone {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) ends: Vec<usize>,
-}
-
-impl Gone {
-    pub(crate) fn push(&mut self, group: &Group, entity: &[u8], rank: u64) {
-        record_key(group.digest, entity, rank, &mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
 }
 
 /// The judged rows of a batch, as groups fill them.
@@ -85,16 +74,13 @@ pub(crate) struct Asked<'a> {
 
 impl GroupState {
     pub(crate) fn new(group: &Group, cold: bool) -> Self {
-        let layout = Layout::of(group);
-        let plans: Vec<_> = group.aggregates.iter().map(|a| aggregate::Plan::of(a, &layout)).collect();
-        let of_window =
-            (0..group.windows.len()).map(|w| plans.partition_point(|p| p.window < w)..plans.partition_point(|p| p.window <= w)).collect();
         Self {
-            shape: Shape { layout, windows: group.windows.clone(), plans, of_window },
+            shape: Shape::of(group),
             table: Table::new(),
             cold,
             changed: Vec::new(),
             pending: Vec::new(),
+            begun: None,
             hand: 0,
             stats: GroupStats::default(),
             entry: Entry::default(),
@@ -180,8 +166,15 @@ impl GroupState {
         };
         self.before_change(group, slot, shared);
         let entity = self.table.get_mut(slot);
-        let gone = &mut *shared.gone;
-        entity.insert(group, &self.shape, &self.entry, asked_next, shared.horizon, &mut |key, rank| gone.push(group, key, rank));
+        let mut changes = Changes {
+            group,
+            layout: &self.shape.layout,
+            generation: shared.generation,
+            taking: shared.taking.as_deref_mut(),
+            gone: &mut *shared.gone,
+            horizon: shared.horizon,
+        };
+        entity.insert(&self.shape, &mut self.entry, asked_next, &mut changes);
         // Aggregates grow and shrink with every event, but slowly: a long log is counted now and then.
         if entity.log.len() < 64 || entity.log.len().is_multiple_of(32) {
             *shared.bytes = shared.bytes.saturating_add_signed(entity.count_bytes());
@@ -246,7 +239,7 @@ impl GroupState {
     fn before_change(&mut self, group: &Group, slot: u32, shared: &mut Shared<'_>) {
         let entity = self.table.get_mut(slot);
         if let Some(snapshot) = shared.taking.as_deref_mut() {
-            encode(group, &self.shape.layout, entity, snapshot);
+            encode_header(group, &self.shape.layout, entity, snapshot);
         }
         if entity.changed_in != shared.generation {
             entity.changed_in = shared.generation;
@@ -259,15 +252,27 @@ impl GroupState {
         self.pending = std::mem::take(&mut self.changed);
     }
 
-    /// Encodes some of what is pending; returns how many entities it did.
-    pub(crate) fn step_snapshot(&mut self, group: &Group, snapshot: &mut Snapshot, entities: usize) -> usize {
+    /// Encodes some of what is pending; returns how many records it did. Once that is less than asked for, nothing is left.
+    pub(crate) fn step_snapshot(&mut self, group: &Group, snapshot: &mut Snapshot, records: usize) -> usize {
         let mut done = 0;
-        while done < entities {
-            let Some(slot) = self.pending.pop() else { break };
-            encode(group, &self.shape.layout, self.table.get_mut(slot), snapshot);
+        while done < records {
+            let (slot, rank) = match self.begun.take() {
+                Some(begun) => begun,
+                None => match self.pending.pop() {
+                    Some(slot) => (slot, 0),
+                    None => break,
+                },
+            };
+            let entity = self.table.get_mut(slot);
+            encode_header(group, &self.shape.layout, entity, snapshot);
             done += 1;
+            if entity.unfinished {
+                let (did, more) = encode_chunks(group, &self.shape.layout, entity, rank, (records - done).max(1), snapshot);
+                done += did;
+                self.begun = more.map(|rank| (slot, rank));
+            }
         }
-        done
+        done.min(records)
     }
 
     /// Moves the hand over up to `steps` entities: expired ones go for good, and, over the budget, ones that stand on disk as they
@@ -283,7 +288,8 @@ impl GroupState {
             }
             let waits = shared.taking.is_some();
             let entity = self.table.get_mut(slot);
-            if waits && entity.changed_in + 1 == shared.generation && entity.encoded_in != entity.changed_in {
+            let due = entity.changed_in + 1 == shared.generation && entity.encoded_in != entity.changed_in;
+            if waits && (due || entity.unfinished) {
                 continue;
             }
             if entity.is_expired(group, shared.horizon) {
@@ -318,40 +324,6 @@ impl GroupState {
 
     pub(crate) fn slots(&self) -> u32 {
         self.table.slots()
-    }
-}
-
-/// Encodes what changed of an entity, if it belongs to this snapshot and was not encoded before.
-fn encode(group: &Group, layout: &Layout, entity: &mut Entity, snapshot: &mut Snapshot) {
-    if entity.changed_in != snapshot.id || entity.encoded_in == snapshot.id {
-        return;
-    }
-    entity.encoded_in = snapshot.id;
-    let stays = group.folds || group.kept_rows > 0;
-    let expires = |last: i64| if stays { i64::MAX } else { last.saturating_add(group.reach).min(i64::MAX - 1) };
-    let slab = snapshot.slab();
-    record_key(group.digest, &entity.key, 0, &mut slab.bytes);
-    let key_end = slab.bytes.len();
-    codec::encode_header(layout, entity, expires(entity.log.last_time()), &mut slab.bytes);
-    slab.put(key_end);
-    let whole = entity.log.chunks.len() == 1;
-    entity.header = if whole { Header::Whole } else { Header::Apart };
-    for chunk in entity.log.chunks.iter_mut() {
-        if whole {
-            if chunk.stored {
-                record_key(group.digest, &entity.key, chunk.rank, &mut snapshot.gone);
-                snapshot.deletes.push(snapshot.gone.len());
-            }
-            chunk.stored = false;
-        } else if chunk.dirty || !chunk.stored {
-            let slab = snapshot.slab();
-            record_key(group.digest, &entity.key, chunk.rank, &mut slab.bytes);
-            let key_end = slab.bytes.len();
-            codec::encode_chunk(layout, chunk, expires(chunk.last), &mut slab.bytes);
-            slab.put(key_end);
-            chunk.stored = true;
-        }
-        chunk.dirty = false;
     }
 }
 

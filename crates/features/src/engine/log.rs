@@ -1,7 +1,9 @@
 //! The sorted events of one entity, in chunks. Finding a time is a binary search over the chunks' last times and then in one.
 
+use super::aggregate::{Plan, Total};
 use super::chunk::{CHUNK, Chunk, Entry, Layout};
 use super::chunks::Chunks;
+use super::derived::Derived;
 
 /// A place between entries: before entry `index` of a chunk, or (index = its length) after its last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,12 +106,13 @@ impl Log {
         count
     }
 
-    /// Puts an entry after all of its time or earlier.
-    pub(crate) fn insert(&mut self, layout: &Layout, entry: &Entry) -> Inserted {
+    /// Puts an entry after all of its time or earlier. `before` is told of every chunk that is about to change.
+    pub(crate) fn insert(&mut self, layout: &Layout, entry: &Entry, before: &mut dyn FnMut(&mut Chunk)) -> Inserted {
         let time = entry.words[0];
         self.len += 1;
         let Some(last) = self.chunks.back_mut() else {
             let mut chunk = Chunk::new(layout, FIRST_RANK, 1);
+            before(&mut chunk);
             chunk.insert(layout, 0, entry);
             self.heap += chunk.heap_bytes();
             self.chunks.push_back(chunk);
@@ -117,19 +120,27 @@ impl Log {
         };
         if time >= last.last {
             if last.is_full() {
-                let mut chunk = Chunk::new(layout, last.rank + RANK_STEP, CHUNK);
+                let rank = last.rank + RANK_STEP;
+                if self.chunks.len() == 1 {
+                    // Until now it stood with the entity; from now on it has a record of its own.
+                    before(&mut self.chunks[0]);
+                }
+                let mut chunk = Chunk::new(layout, rank, CHUNK);
+                before(&mut chunk);
                 chunk.insert(layout, 0, entry);
                 self.heap += chunk.heap_bytes();
                 self.chunks.push_back(chunk);
             } else {
-                let (at, before) = (last.len(), last.heap_bytes());
+                before(last);
+                let (at, bytes) = (last.len(), last.heap_bytes());
                 last.insert(layout, at, entry);
-                self.heap = self.heap + last.heap_bytes() - before;
+                self.heap = self.heap + last.heap_bytes() - bytes;
             }
             return Inserted::Appended;
         }
         let mut at = self.after(layout, time);
         let mut ranked = false;
+        before(&mut self.chunks[at.chunk]);
         if self.chunks[at.chunk].is_full() {
             let rank = match self.chunks.get(at.chunk + 1) {
                 Some(next) => self.chunks[at.chunk].rank.midpoint(next.rank),
@@ -145,17 +156,36 @@ impl Log {
             }
         }
         let chunk = &mut self.chunks[at.chunk];
-        let before = chunk.heap_bytes();
+        let bytes = chunk.heap_bytes();
         chunk.insert(layout, at.index, entry);
-        self.heap = self.heap + chunk.heap_bytes() - before;
+        self.heap = self.heap + chunk.heap_bytes() - bytes;
         if ranked { Inserted::Ranked } else { Inserted::Moved }
+    }
+
+    /// The totals over a whole chunk, made if it has none.
+    pub(crate) fn totals(&mut self, chunk: usize, layout: &Layout, measures: &[Plan]) -> &[Total] {
+        let chunk = &mut self.chunks[chunk];
+        if !chunk.has_totals() {
+            let bytes = chunk.heap_bytes();
+            chunk.make_totals(layout, measures);
+            self.heap = self.heap + chunk.heap_bytes() - bytes;
+        }
+        chunk.totals()
+    }
+
+    /// Gives every chunk what is derived of it, or takes it away.
+    pub(crate) fn derive(&mut self, mut of: impl FnMut(&Chunk) -> Option<Box<Derived>>) {
+        for chunk in self.chunks.iter_mut() {
+            let bytes = chunk.heap_bytes();
+            chunk.derived = of(chunk);
+            self.heap = self.heap + chunk.heap_bytes() - bytes;
+        }
     }
 
     /// Gives all chunks ranks with room between again.
     pub(crate) fn rank_anew(&mut self) {
         for (i, chunk) in self.chunks.iter_mut().enumerate() {
             chunk.rank = FIRST_RANK + RANK_STEP * i as u64;
-            chunk.dirty = true;
             chunk.stored = false;
         }
     }

@@ -5,13 +5,17 @@
 
 mod aggregate;
 mod base;
+mod changes;
 mod chunk;
 mod chunks;
 mod codec;
+mod derived;
+mod dictionary;
 mod entity;
 mod frames;
 mod group;
 mod log;
+mod running;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -21,10 +25,11 @@ pub use codec::{expires, has_chunks};
 
 use crate::plan::{Make, Output, Plan};
 use crate::snapshot::{Cold, Snapshot};
+use changes::Gone;
 use domain::{Error, Micros, Result, StreamMode, Value};
 use entity::Horizon;
 use expr::{Context, NoLists};
-use group::{Asked, Gone, GroupState, Shared};
+use group::{Asked, GroupState, Shared};
 use std::sync::Arc;
 
 /// One event on its way in. Events come in ascending sequence.
@@ -316,11 +321,12 @@ impl Engine {
         true
     }
 
-    /// Encodes up to `entities` of the snapshot begun, and hands it over when all are in. What a batch is about to change was
-    /// encoded before it changed, so the snapshot holds exactly the state at its beginning, and no pause is longer than a step.
-    pub fn step_snapshot(&mut self, entities: usize) -> Option<Snapshot> {
+    /// Encodes up to `records` of the snapshot begun (small entities, or chunks of 128 events of large ones), and hands it over when
+    /// all are in. What a batch is about to change was encoded before it changed, so the snapshot holds exactly the state at its
+    /// beginning, and no pause is longer than a step.
+    pub fn step_snapshot(&mut self, records: usize) -> Option<Snapshot> {
         let snapshot = self.taking.as_mut()?;
-        let mut left = entities.max(1);
+        let mut left = records.max(1);
         for (group, state) in self.plan.groups.iter().zip(&mut self.groups) {
             left -= state.step_snapshot(group, snapshot, left);
             if left == 0 {
