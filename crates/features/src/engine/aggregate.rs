@@ -349,13 +349,21 @@ fn scale_of(plan: &Plan) -> u8 {
 }
 
 pub(crate) fn average(m: &Moments, scale: u8) -> f64 {
-    m.sum as f64 / (m.count as f64 * domain::decimal::pow10(scale) as f64)
+    // The same float either way, and nearly all sums fit a word, which the processor turns into a float itself.
+    let sum = i64::try_from(m.sum).map_or_else(|_| m.sum as f64, |sum| sum as f64);
+    sum / (m.count as f64 * unit(scale))
+}
+
+/// How many of the smallest parts make one.
+fn unit(scale: u8) -> f64 {
+    const EXACT: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+    EXACT.get(usize::from(scale)).copied().unwrap_or_else(|| domain::decimal::pow10(scale) as f64)
 }
 
 pub(crate) fn deviation(m: &Moments, scale: u8, sample: bool) -> f64 {
     let spread = m.squares.times(m.count).sub(U256::square(m.sum.unsigned_abs())).to_f64();
     let pairs = m.count as f64 * (m.count - u64::from(sample)) as f64;
-    (spread / pairs).sqrt() / domain::decimal::pow10(scale) as f64
+    (spread / pairs).sqrt() / unit(scale)
 }
 
 #[inline]

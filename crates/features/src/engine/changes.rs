@@ -4,9 +4,9 @@
 //! Both go by chunk, not by entity: one of a million events is encoded a few records at a time like any other, and an event
 //! that changes it in the meantime encodes the one chunk that it changes.
 
+use super::chunk::{Chunk, Layout};
 use super::codec;
 use super::entity::{Entity, Header, Horizon};
-use super::chunk::{Chunk, Layout};
 use crate::plan::Group;
 use crate::snapshot::{Snapshot, record_key};
 
@@ -110,7 +110,7 @@ pub(crate) fn encode_chunks(
     // Looking at one that need not be encoded costs little, but not nothing.
     let (mut cost, mut at) = (0, start);
     while at < chunks.len() {
-        if cost >= most * CLEAN {
+        if cost >= most.saturating_mul(CLEAN) {
             return ((cost / CLEAN).max(1), Some(chunks[at].rank));
         }
         let chunk = &mut chunks[at];

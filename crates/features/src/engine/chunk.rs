@@ -188,7 +188,9 @@ impl Chunk {
 
     #[inline]
     pub(crate) fn touch(&self) -> i64 {
-        self.words.first().copied().unwrap_or(0)
+        // A chunk of some entries spans several cache lines: its masks and first times, its last numbers, and what is between.
+        let middle = self.words.get(self.words.len() / 2).copied().unwrap_or(0);
+        self.words.first().copied().unwrap_or(0) ^ self.words.last().copied().unwrap_or(0) ^ middle
     }
 
     pub(crate) fn is_full(&self) -> bool {

@@ -41,6 +41,15 @@ impl Chunks {
         }
     }
 
+    /// The chunk, if there is one and no more.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<&Chunk> {
+        match self {
+            Self::Few(one) => one.as_ref(),
+            Self::Many(_) => None,
+        }
+    }
+
     pub(crate) fn front(&self) -> Option<&Chunk> {
         self.get(0)
     }

@@ -1,8 +1,8 @@
 //! One entity of a group: its log, the aggregates that run over it, and what was folded.
 
 use super::base::{Base, Folded};
-use super::chunk::{Chunk, Entry, Layout};
 use super::changes::Changes;
+use super::chunk::{Chunk, Entry, Layout};
 use super::frames::{Frames, Running, Shape};
 use super::log::{Inserted, Log, Pos};
 use super::table::Key;
@@ -269,7 +269,7 @@ impl Entity {
     /// Reads what counting and asking will read first.
     #[inline]
     pub(crate) fn touch(&self) -> i64 {
-        let running = self.running.as_ref().map_or(0, |r| r.at);
+        let running = self.running.as_ref().map_or(0, |r| r.touch());
         running ^ self.log.chunks.back().map_or(0, Chunk::touch)
     }
 

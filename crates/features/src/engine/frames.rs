@@ -85,6 +85,20 @@ impl Shape {
     }
 
     fn frame(&self, log: &Log, window: &Window, at: i64) -> Frame {
+        if let Some(only) = log.chunks.only() {
+            // Most entities. Of most of them, a frame holds either nothing but the last entries, or all of them.
+            let times = only.times(&self.layout);
+            let before = |wanted: i64| match times {
+                [first, .., last] if *first < wanted && *last >= wanted => times.partition_point(|t| *t < wanted),
+                [first, ..] if *first >= wanted => 0,
+                _ => times.len(),
+            };
+            let to = at.saturating_sub(window.to);
+            return Frame {
+                from: Pos { chunk: 0, index: window.from.map_or(0, |from| before(at.saturating_sub(from))) },
+                to: Pos { chunk: 0, index: if only.last <= to { times.len() } else { times.partition_point(|t| *t <= to) } },
+            };
+        }
         Frame {
             from: window.from.map_or(log.start(), |from| log.from(&self.layout, at.saturating_sub(from))),
             to: log.after(&self.layout, at.saturating_sub(window.to)),
@@ -118,7 +132,9 @@ impl Shape {
                     Some(only) if log.chunks.len() == 1 => Total::of(plan, &self.layout, only, frame.from.index, frame.to.index),
                     _ => {
                         let mut total = Total::nothing(plan);
-                        Self::walk(log, frame.from, frame.to, |chunk, from, to| total.add(plan, &Total::of(plan, &self.layout, chunk, from, to)));
+                        Self::walk(log, frame.from, frame.to, |chunk, from, to| {
+                            total.add(plan, &Total::of(plan, &self.layout, chunk, from, to))
+                        });
                         total
                     }
                 };
@@ -357,6 +373,14 @@ impl Shape {
 }
 
 impl Running {
+    /// Reads what moving it forward will read first.
+    #[inline]
+    pub(crate) fn touch(&self) -> i64 {
+        let frames = self.frames.first().map_or(0, |f| f.from.index) ^ self.frames.last().map_or(0, |f| f.to.index);
+        let states = self.states.first().is_some_and(State::is_positional) ^ self.states.last().is_some_and(State::is_positional);
+        self.at ^ frames as i64 ^ i64::from(states)
+    }
+
     /// Bytes on the heap, about.
     pub(crate) fn heap(&self) -> usize {
         self.frames.capacity() * size_of::<Frame>()

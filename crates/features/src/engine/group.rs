@@ -3,7 +3,7 @@
 use super::changes::{Changes, Gone, encode_chunks, encode_header};
 use super::chunk::Entry;
 use super::codec;
-use super::entity::{Entity, Header, Horizon, nothing};
+use super::entity::{Entity, Header, Horizon, WALKED, nothing};
 use super::frames::{Frames, Shape};
 use super::table::{Table, hash_of};
 use super::{GroupStats, Input};
@@ -90,8 +90,9 @@ impl GroupState {
         }
     }
 
-    /// Applies the inputs that `counted` marks, in order. All keys are looked up first, then all entities touched: their cache
-    /// misses overlap, where one after the other they would each be waited for.
+    /// Applies the inputs that `counted` marks, in order. Before, all that finding an entity reads is touched, then all are looked up,
+    /// then all that counting and asking read is touched: in short loops without a dependence from one turn to the next, so that
+    /// cache misses overlap, where one after the other they would each be waited for.
     pub(crate) fn apply(
         &mut self,
         group: &Group,
@@ -113,6 +114,9 @@ impl GroupState {
             let keyed = wanted && encode_key(columns, &group.key_types, input.row, &mut self.keys);
             let hash = if keyed { hash_of(&self.keys[start..]) } else { 0 };
             found.push(Found { start: start as u32, end: self.keys.len() as u32, hash, keyed, own, slot: None });
+        }
+        for found in found.iter().filter(|f| f.keyed) {
+            std::hint::black_box(self.table.touch(found.hash));
         }
         for found in found.iter_mut().filter(|f| f.keyed) {
             found.slot = self.table.find(found.hash, &self.keys[found.start as usize..found.end as usize]);
@@ -176,7 +180,7 @@ impl GroupState {
         };
         entity.insert(&self.shape, &mut self.entry, asked_next, &mut changes);
         // Aggregates grow and shrink with every event, but slowly: a long log is counted now and then.
-        if entity.log.len() < 64 || entity.log.len().is_multiple_of(32) {
+        if entity.log.len() <= WALKED || entity.log.len().is_multiple_of(32) {
             *shared.bytes = shared.bytes.saturating_add_signed(entity.count_bytes());
         }
     }

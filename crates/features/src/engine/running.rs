@@ -4,8 +4,8 @@
 
 use super::aggregate::{Key, Moments, Plan, Total, number};
 use super::chunk::{Chunk, Layout, Place};
-use super::dictionary::Counts;
 use super::derived::NO_ID;
+use super::dictionary::Counts;
 use crate::plan::Class;
 use domain::Text;
 use std::collections::VecDeque;
@@ -154,6 +154,10 @@ impl State {
             Self::Text(e) => e.expire(before),
             _ => {}
         }
+    }
+
+    pub(crate) fn is_positional(&self) -> bool {
+        matches!(self, Self::Positional)
     }
 
     /// Time of the extreme entry.

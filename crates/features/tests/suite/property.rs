@@ -181,3 +181,58 @@ fn a_new_group_asks_the_disk_for_nothing() {
     let engine = Engine::new(Arc::clone(&plan), Box::new(cold), usize::MAX).expect("an empty store opens");
     assert_eq!(engine.stats().misses, 0);
 }
+
+/// A merchant of many chunks: no step of a snapshot encodes them all, events between the steps change some that are not encoded
+/// yet, and what is restored is nevertheless the state at the snapshot's beginning.
+#[test]
+fn a_large_entity_is_encoded_in_pieces() {
+    const EVENTS: i64 = 5_000;
+    let plan = crate::support::plan_of(&[(
+        "features/a.sql",
+        "select account_id, count(*) over w as n, sum(quantity) over w as total, count(distinct quantity) over w as kinds
+from transactions window w as (partition by account_id order by event_time range interval '30 days' preceding)",
+    )]);
+    let cold = MemoryCold::default();
+    let start = || Engine::new(Arc::clone(&plan), Box::new(cold.clone()), usize::MAX).expect("an empty store opens");
+    let mut engine = start();
+    let mut rows = Rows::default();
+    let minute = domain::time::MINUTE;
+    let mut put = |engine: &mut Engine, i: i64, time: i64| -> Vec<Value> {
+        let mut row = vec![Value::Null; plan.streams[0].fields.len()];
+        row[1] = Value::text("a");
+        row[4] = Value::Int(i % 100);
+        row[7] = Value::Int(0);
+        row[8] = Value::Timestamp(time);
+        engine.apply(&[Input { stream: 0, sequence: i as u64 + 1, event_time: time, row: &row }], &mut rows).expect("applies");
+        rows.row(0).to_vec()
+    };
+    for i in 0..EVENTS {
+        put(&mut engine, i, i * minute / 60);
+    }
+    let last = (EVENTS - 1) * minute / 60;
+    assert!(engine.begin_snapshot());
+    let mut steps = 0;
+    let snapshot = loop {
+        steps += 1;
+        if let Some(snapshot) = engine.step_snapshot(2) {
+            break snapshot;
+        }
+        // Late ones, into chunks near the end and far from it.
+        put(&mut engine, EVENTS + steps, last - steps * minute);
+    };
+    assert!(steps >= EVENTS / 128 / 2, "{steps} steps of two records each");
+    cold.commit(&snapshot);
+    engine.snapshot_done(snapshot.id);
+    let mut restored = start();
+    restored.restore(snapshot.sequence, &snapshot.meta).expect("restores");
+    let total: i64 = (0..=EVENTS).map(|i| i % 100).sum();
+    assert_eq!(put(&mut restored, EVENTS, last), [Value::Int(EVENTS + 1), Value::Int(total), Value::Int(100)]);
+    // What changed in the meantime stands in the next one.
+    let known = put(&mut engine, EVENTS * 2, last);
+    let snapshot = engine.snapshot();
+    cold.commit(&snapshot);
+    let mut restored = start();
+    restored.restore(snapshot.sequence, &snapshot.meta).expect("restores");
+    let after = put(&mut restored, EVENTS * 2 + 100, last);
+    assert_eq!((&known[0], &after[0]), (&Value::Int(EVENTS + steps), &Value::Int(EVENTS + steps + 1)));
+}
