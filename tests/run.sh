@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts deploy newcomer crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster deploy newcomer crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -42,6 +42,7 @@ stage_foreign() { "$SLUICE_TEST_PYTHON" tests/foreign/run.py --sluice "$sluice";
 stage_restarts() { "$SLUICE_TEST_PYTHON" tests/restarts.py --sluice "$sluice"; }
 stage_deploy() { "$SLUICE_TEST_PYTHON" tests/deploy.py --sluice "$sluice"; }
 stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
+stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
 stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
 
 what_setup="foreign clients"
@@ -59,6 +60,7 @@ what_foreign="foreign Kafka programs, here and on Apache Kafka"
 what_restarts="changed projects on the same data, imports that are killed"
 what_deploy="lists and versions changed while payments are judged"
 what_newcomer="the README's path for a newcomer"
+what_cluster="the log on a cluster that goes away and comes back"
 what_crash="kill -9 under load, $rounds rounds"
 
 passed=0

@@ -126,9 +126,14 @@ impl Decision {
     /// As it stands in the topic.
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
-        // Writing to memory cannot fail, and nothing in a decision refuses to serialise.
-        let _ = serde_json::to_writer(&mut out, self);
+        self.write_json(&mut out);
         out
+    }
+
+    /// The same, behind what stands in `out`.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        // Writing to memory cannot fail, and nothing in a decision refuses to serialise.
+        let _ = serde_json::to_writer(out, self);
     }
 
     /// The alerts of this decision: one for each live rule that hit with more than `allow`, in the order of the hits. A transaction that is

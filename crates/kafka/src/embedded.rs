@@ -1,14 +1,12 @@
 //! The in-process pair: the broker's own batches, no socket. One group commit makes a batch's outputs and its entry in the sequence
 //! visible together; the entry's key says where each output ends, so a start after a power cut knows what to cut or complete.
 
-use broker::{Batch, BatchBuilder, Broker, Compression, Durable, Isolation, Watermarks};
+use broker::{Batch, BatchBuilder, Broker, Compression, Durable, Isolation, Subscription, Watermarks};
 use bytes::Bytes;
 use domain::{Error, Kind, Result, TopicPartition};
-use parking_lot::Mutex;
-use pipeline::{Outgoing, Output, Record, Sink, Source, Ticket};
+use pipeline::{Entry, Outgoing, Output, Record, Sink, Source, Ticket};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Batches are cut here, well under the broker's limit of a batch.
 const BATCH_BYTES: usize = 4 << 20;
@@ -20,19 +18,25 @@ const RECORD_BYTES: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Embedded {
     broker: Broker,
-    /// Topics read before they are on disk: only this process writes them, and nothing made from them is visible before they are.
-    ahead: Arc<[String]>,
-    /// How far records of those topics were handed out.
-    handed_out: Arc<Mutex<BTreeMap<TopicPartition, i64>>>,
 }
 
 impl Embedded {
-    pub fn new(broker: Broker, ahead: impl IntoIterator<Item = String>) -> Self {
-        Self { broker, ahead: ahead.into_iter().collect(), handed_out: Arc::default() }
+    pub fn new(broker: Broker) -> Self {
+        Self { broker }
     }
 
+    /// Reads what is durable.
     pub fn source(&self) -> EmbeddedSource {
-        EmbeddedSource { log: self.clone(), skipped: BTreeMap::new() }
+        self.source_with(Isolation::ReadCommitted)
+    }
+
+    /// Reads ahead of the disk: only for what is written by a sink of this broker, whose commits wait for the inputs they name.
+    pub fn source_ahead(&self) -> EmbeddedSource {
+        self.source_with(Isolation::Appended)
+    }
+
+    fn source_with(&self, isolation: Isolation) -> EmbeddedSource {
+        EmbeddedSource { broker: self.broker.clone(), isolation, skipped: BTreeMap::new(), waiting: None }
     }
 
     /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`; they must exist.
@@ -44,10 +48,6 @@ impl Embedded {
             ends: Vec::new(),
             compression: Compression::None,
         }
-    }
-
-    fn isolation(&self, topic: &str) -> Isolation {
-        if self.ahead.iter().any(|t| t == topic) { Isolation::Appended } else { Isolation::ReadCommitted }
     }
 }
 
@@ -76,9 +76,12 @@ pub fn error(what: &str, e: broker::Error) -> Error {
 /// Reads the broker's batches in this process.
 #[derive(Debug)]
 pub struct EmbeddedSource {
-    log: Embedded,
+    broker: Broker,
+    isolation: Isolation,
     /// Where nothing but markers and aborted records lay from an offset on: the offset to go on at.
     skipped: BTreeMap<TopicPartition, (i64, i64)>,
+    /// What was waited for last, with its registration: mostly the same partitions are waited for again.
+    waiting: Option<(Vec<broker::TopicPartition>, Subscription)>,
 }
 
 impl EmbeddedSource {
@@ -90,13 +93,13 @@ impl EmbeddedSource {
     }
 
     fn watermarks(&self, at: &TopicPartition) -> Result<Watermarks> {
-        self.log.broker.watermarks(&at.topic, at.partition).map_err(|e| error(&format!("cannot read {at}"), e))
+        self.broker.watermarks(&at.topic, at.partition).map_err(|e| error(&format!("cannot read {at}"), e))
     }
 }
 
 impl Source for EmbeddedSource {
     fn partitions(&mut self, topic: &str) -> Result<Vec<i32>> {
-        match self.log.broker.partitions(topic) {
+        match self.broker.partitions(topic) {
             Some(n) => Ok((0..n).collect()),
             None => Err(Error::stop(format!("topic `{topic}` does not exist"), format!("create it: `sluice topics create {topic}`"))),
         }
@@ -104,15 +107,14 @@ impl Source for EmbeddedSource {
 
     fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64)> {
         let marks = self.watermarks(at)?;
-        Ok((marks.log_start, marks.end(self.log.isolation(&at.topic))))
+        Ok((marks.log_start, marks.end(self.isolation)))
     }
 
     fn fetch(&mut self, at: &TopicPartition, from: i64, max_bytes: usize, out: &mut Vec<Record>) -> Result<()> {
         let what = || format!("cannot read {at} from offset {from}");
-        let isolation = self.log.isolation(&at.topic);
         let mut next = self.real(at, from);
         loop {
-            let read = self.log.broker.read(&at.topic, at.partition, next, max_bytes, isolation).map_err(|e| error(&what(), e))?;
+            let read = self.broker.read(&at.topic, at.partition, next, max_bytes, self.isolation).map_err(|e| error(&what(), e))?;
             let before = out.len();
             for batch in &read.batches {
                 let records = batch.records().map_err(|e| error(&what(), e))?;
@@ -129,9 +131,6 @@ impl Source for EmbeddedSource {
                 }
             }
             if out.len() > before {
-                if isolation == Isolation::Appended {
-                    self.log.handed_out.lock().insert(at.clone(), out[out.len() - 1].offset + 1);
-                }
                 return Ok(());
             }
             if read.next_offset <= next {
@@ -145,26 +144,28 @@ impl Source for EmbeddedSource {
     }
 
     fn wait(&mut self, at: &[(TopicPartition, i64)], timeout: Duration) -> Result<()> {
-        let positions: Vec<_> =
-            at.iter().map(|(p, from)| (broker::TopicPartition::new(p.topic.as_str(), p.partition), self.real(p, *from))).collect();
-        // News of what is merely appended wakes too: the fetch decides what may be seen.
-        let isolation = if self.log.ahead.is_empty() { Isolation::ReadCommitted } else { Isolation::Appended };
-        let until = std::time::Instant::now() + timeout;
-        let partitions: Vec<_> = positions.iter().map(|(p, _)| p.clone()).collect();
-        let what = "cannot wait for records";
-        let subscription = self.log.broker.subscribe(&partitions, isolation).map_err(|e| error(what, e))?;
+        let until = Instant::now() + timeout;
+        let cannot = |e| error("cannot wait for records", e);
+        let same = |known: &[broker::TopicPartition]| {
+            known.len() == at.len() && known.iter().zip(at).all(|(k, (p, _))| *k.topic == *p.topic && k.partition == p.partition)
+        };
+        if !self.waiting.as_ref().is_some_and(|(known, _)| same(known)) {
+            let partitions: Vec<_> = at.iter().map(|(p, _)| broker::TopicPartition::new(p.topic.as_str(), p.partition)).collect();
+            let subscription = self.broker.subscribe(&partitions, self.isolation).map_err(cannot)?;
+            self.waiting = Some((partitions, subscription));
+        }
         loop {
-            for (p, offset) in &positions {
-                let marks = self.log.broker.watermarks(&p.topic, p.partition).map_err(|e| error(what, e))?;
-                if marks.end(self.log.isolation(&p.topic)) > *offset {
+            for (p, from) in at {
+                let marks = self.broker.watermarks(&p.topic, p.partition).map_err(cannot)?;
+                if marks.end(self.isolation) > self.real(p, *from) {
                     return Ok(());
                 }
             }
-            let left = until.saturating_duration_since(std::time::Instant::now());
-            if left.is_zero() {
-                return Ok(());
+            let left = until.saturating_duration_since(Instant::now());
+            match &self.waiting {
+                Some((_, subscription)) if !left.is_zero() => drop(subscription.wait(left)),
+                _ => return Ok(()),
             }
-            subscription.wait(left);
         }
     }
 }
@@ -232,7 +233,12 @@ impl EmbeddedSink {
 }
 
 impl Sink for EmbeddedSink {
-    fn recover(&mut self) -> Result<()> {
+    fn recover(&mut self, cut: Option<i64>) -> Result<()> {
+        if let Some(cut) = cut {
+            tracing::warn!(from = cut, "the last entries of the sequence name inputs that did not reach the disk: they are made anew");
+            let at = &self.sequence;
+            self.log.broker.truncate(&at.topic, at.partition, cut).map_err(|e| error(&format!("cannot mend {at}"), e))?;
+        }
         let end = self.end(&self.sequence)?;
         let mut last = Vec::new();
         if end > 0 {
@@ -251,7 +257,8 @@ impl Sink for EmbeddedSink {
         Ok(())
     }
 
-    fn commit(&mut self, entry: Outgoing, outputs: Vec<Output>, timestamp_ms: i64) -> Result<Box<dyn Ticket>> {
+    fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>> {
+        let timestamp_ms = entry.timestamp_ms();
         let mut batches = Vec::with_capacity(outputs.len() + 1);
         let mut ends = self.ends.clone();
         for output in &outputs {
@@ -259,13 +266,16 @@ impl Sink for EmbeddedSink {
             ends[output.topic] += output.records.len() as i64;
         }
         let key = serde_json::to_vec(&ends).map_err(|e| Error::bug("ends do not serialise").because(e))?;
-        let entry = Outgoing { key: Some(key.into()), value: entry.value };
+        let place = Outgoing { key: Some(key.into()), value: entry.to_json().into() };
         // Last, so that whoever sees the entry sees its outputs, also after a kill that left the page cache whole.
-        self.batches(&self.sequence, timestamp_ms, std::slice::from_ref(&entry), &mut batches)?;
-        let after: Vec<(broker::TopicPartition, i64)> = std::mem::take(&mut *self.log.handed_out.lock())
-            .into_iter()
-            .map(|(at, end)| (broker::TopicPartition::new(at.topic.as_str(), at.partition), end))
-            .collect();
+        self.batches(&self.sequence, timestamp_ms, std::slice::from_ref(&place), &mut batches)?;
+        let mut after: Vec<(broker::TopicPartition, i64)> = Vec::with_capacity(entry.runs.len());
+        for run in &entry.runs {
+            match after.iter_mut().find(|(at, _)| *at.topic == *run.topic && at.partition == run.partition) {
+                Some((_, next)) => *next = run.last + 1,
+                None => after.push((broker::TopicPartition::new(run.topic.as_str(), run.partition), run.last + 1)),
+            }
+        }
         let group = self.log.broker.append_group(batches, &after).map_err(|e| match error("cannot write the results", e) {
             e if e.kind == Kind::Retry => {
                 Error::stop(e.to_string(), "free room on the disk of the data folder, then start again; nothing is lost")

@@ -6,12 +6,14 @@ use kafka::cluster::{ClusterSink, ClusterSource};
 use kafka::embedded::{EmbeddedSink, EmbeddedSource};
 use kafka::{Cluster, Embedded};
 use pipeline::suite::{self, Harness};
-use pipeline::{Outgoing, Output, Sink, Source, Ticket};
+use pipeline::{Entry, Outgoing, Output, Run, Sink, Source, Ticket};
 use std::time::Duration;
 
 struct InProcess {
     log: Embedded,
     broker: Broker,
+    /// Whether sources read ahead of the disk, as the scorer's does.
+    ahead: bool,
     _runtime: tokio::runtime::Runtime,
     _dir: tempfile::TempDir,
 }
@@ -21,7 +23,7 @@ impl InProcess {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let broker = runtime.block_on(Broker::open(Config::new(dir.path()).listen(([127, 0, 0, 1], 0).into()))).unwrap();
-        Self { log: Embedded::new(broker.clone(), ["urgent".to_owned()]), broker, _runtime: runtime, _dir: dir }
+        Self { log: Embedded::new(broker.clone()), broker, ahead: false, _runtime: runtime, _dir: dir }
     }
 }
 
@@ -40,7 +42,7 @@ impl Harness for InProcess {
     }
 
     fn source(&mut self) -> EmbeddedSource {
-        self.log.source()
+        if self.ahead { self.log.source_ahead() } else { self.log.source() }
     }
 
     fn sink(&mut self) -> EmbeddedSink {
@@ -54,21 +56,26 @@ impl Harness for InProcess {
 #[test]
 fn the_embedded_log_passes_the_shared_suite() {
     suite::all(InProcess::new);
+    suite::all(|| InProcess { ahead: true, ..InProcess::new() });
+}
+
+/// One that took nothing.
+fn entry(first: u64) -> Entry {
+    Entry { first, taken_at: 7000, runs: Vec::new() }
 }
 
 #[test]
 fn large_and_small_commits_keep_their_order() {
     let mut h = InProcess::new();
     let mut sink = h.sink();
-    sink.recover().unwrap();
+    sink.recover(None).unwrap();
     let mut tickets = Vec::new();
     let mut written = 0;
     // However they are written, none may overtake another.
     for (n, count) in [1, 3000, 1, 2, 5000, 129, 128, 1, 4000, 1].into_iter().enumerate() {
         let records = (written..written + count).map(|i| Outgoing { key: None, value: format!("{i}").into() }).collect();
         written += count;
-        let entry = Outgoing { key: None, value: format!("entry {n}").into() };
-        tickets.push(sink.commit(entry, vec![Output { topic: 0, records }], 7).unwrap());
+        tickets.push(sink.commit(&entry(n as u64), vec![Output { topic: 0, records }]).unwrap());
     }
     tickets.into_iter().for_each(|t| t.wait().unwrap());
     drop(sink);
@@ -90,10 +97,34 @@ fn large_and_small_commits_keep_their_order() {
     assert_eq!(ends, sums.map(|end| vec![end, 0]).to_vec());
     // A sink made anew goes on behind them.
     let mut again = h.sink();
-    again.recover().unwrap();
+    again.recover(None).unwrap();
     let more = Output { topic: 0, records: vec![Outgoing { key: None, value: "more".into() }] };
-    again.commit(Outgoing { key: None, value: "entry".into() }, vec![more], 7).unwrap().wait().unwrap();
+    again.commit(&entry(0), vec![more]).unwrap().wait().unwrap();
     assert_eq!(h.source().bounds(&TopicPartition::new("out-a", 0)).unwrap(), (0, 12264));
+}
+
+#[test]
+fn a_commit_waits_for_the_inputs_it_names_and_goes_where_they_are_lost() {
+    let mut h = InProcess { ahead: true, ..InProcess::new() };
+    h.create("in", 1);
+    let input = TopicPartition::new("in", 0);
+    let mut sink = h.sink();
+    sink.recover(None).unwrap();
+    for n in 0..3 {
+        h.append(&input, 0, &[b"v"]);
+        let run = Run { topic: "in".into(), partition: 0, first: n, last: n, count: 1 };
+        let output = Output { topic: 0, records: vec![Outgoing { key: None, value: format!("{n}").into() }] };
+        let entry = Entry { first: n as u64, taken_at: 0, runs: vec![run] };
+        sink.commit(&entry, vec![output]).unwrap().wait().unwrap();
+    }
+    // An entry that names what was never appended cannot be written.
+    let ahead = Run { topic: "in".into(), partition: 0, first: 3, last: 3, count: 1 };
+    assert!(sink.commit(&Entry { first: 3, taken_at: 0, runs: vec![ahead] }, Vec::new()).is_err());
+    h.broker.truncate("in", 0, 2).unwrap();
+    let mut again = h.sink();
+    again.recover(Some(2)).unwrap();
+    let ends = ["seq", "out-a"].map(|topic| h.source().bounds(&TopicPartition::new(topic, 0)).unwrap());
+    assert_eq!(ends, [(0, 2), (0, 2)]);
 }
 
 /// The client against the embedded broker, over a socket.
@@ -142,15 +173,14 @@ fn the_client_passes_the_shared_suite_against_the_embedded_broker() {
 #[test]
 fn a_second_writer_fences_the_first() {
     let mut h = OverSocket::new();
-    let entry = || Outgoing { key: None, value: "{}".into() };
     let mut first = h.sink();
-    first.recover().unwrap();
-    first.commit(entry(), Vec::new(), 0).unwrap().wait().unwrap();
+    first.recover(None).unwrap();
+    first.commit(&entry(0), Vec::new()).unwrap().wait().unwrap();
     let mut second = h.sink();
-    second.recover().unwrap();
-    let refused = first.commit(entry(), Vec::new(), 0).and_then(Ticket::wait).unwrap_err();
+    second.recover(None).unwrap();
+    let refused = first.commit(&entry(0), Vec::new()).and_then(Ticket::wait).unwrap_err();
     assert_eq!(refused.kind, Kind::Stop);
-    second.commit(entry(), Vec::new(), 0).unwrap().wait().unwrap();
+    second.commit(&entry(0), Vec::new()).unwrap().wait().unwrap();
 }
 
 #[test]

@@ -37,6 +37,11 @@ impl Entry {
         self.first + self.runs.iter().map(|r| r.count).sum::<u64>()
     }
 
+    /// When it was taken, in milliseconds since 1970: the time of its own record and of its outputs'.
+    pub fn timestamp_ms(&self) -> i64 {
+        self.taken_at.div_euclid(1000)
+    }
+
     pub fn to_json(&self) -> Vec<u8> {
         // Strings and integers always serialise.
         serde_json::to_vec(self).unwrap_or_default()

@@ -5,13 +5,19 @@
 //! every implementation must pass. Nothing here knows fraud, a store, or what a record means.
 
 pub mod entry;
+mod lane;
 pub mod memory;
+pub mod replay;
 pub mod run;
 pub mod seams;
 pub mod sequencer;
+mod snapshots;
 pub mod suite;
 
 pub use entry::{Entry, Run};
-pub use run::{Handle, Mark, Options, Progress, replay, resume, run};
-pub use seams::{Batch, Clock, Input, Outgoing, Output, Rank, Record, Sink, SnapshotStep, Source, Stage, SystemClock, Taken, Ticket};
+pub use replay::{replay, resume};
+pub use run::{Handle, Mark, Options, Progress, run};
+pub use seams::{
+    Batch, Clock, Input, Outgoing, Output, Preparer, Rank, Record, Sink, SnapshotStep, Source, Stage, SystemClock, Taken, Ticket,
+};
 pub use sequencer::Sequencer;

@@ -1,6 +1,7 @@
 //! A log in memory, durable as long as the process: for tests, cases and files. It keeps the contract of [`Source`] and [`Sink`] whole,
 //! and can be told to lose the end of a commit as a crash would.
 
+use crate::entry::Entry;
 use crate::seams::{Outgoing, Output, Record, Sink, Source, Ticket};
 use domain::{Error, Result, TopicPartition};
 use parking_lot::{Condvar, Mutex};
@@ -155,7 +156,10 @@ impl MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn recover(&mut self) -> Result<()> {
+    fn recover(&mut self, cut: Option<i64>) -> Result<()> {
+        if let Some(cut) = cut {
+            self.log.lose_from(&self.sequence, cut);
+        }
         let last = self.log.0.partitions.lock().get(&self.sequence).and_then(|p| p.records.last().cloned());
         let ends = last.as_ref().map(ends_of).unwrap_or_default();
         for topic in 0..self.topics.len() {
@@ -165,13 +169,14 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn commit(&mut self, entry: Outgoing, outputs: Vec<Output>, timestamp_ms: i64) -> Result<Box<dyn Ticket>> {
+    fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>> {
+        let timestamp_ms = entry.timestamp_ms();
         for output in outputs {
             self.log.append(&self.output(output.topic), timestamp_ms, output.records);
         }
         let ends: Vec<i64> = (0..self.topics.len()).map(|t| self.end(&self.output(t))).collect();
         let key = serde_json::to_vec(&ends).map_err(|e| Error::bug("ends do not serialise").because(e))?;
-        self.log.append(&self.sequence, timestamp_ms, [Outgoing { key: Some(key.into()), value: entry.value }]);
+        self.log.append(&self.sequence, timestamp_ms, [Outgoing { key: Some(key.into()), value: entry.to_json().into() }]);
         Ok(Box::new(Done))
     }
 

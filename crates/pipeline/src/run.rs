@@ -1,13 +1,21 @@
-//! The one loop: take, process, commit, answer; and the same way again from the written sequence.
+//! The one loop: take, process, render, commit, answer.
+//!
+//! ```text
+//! take (fetch, order, prepare) --> process (the stage, its state) --> render (results to records), begin the commit --> wait for the disk, answer
+//! ```
+//! Each step has a thread of its own, with a short queue before it that keeps the order; a small batch goes through the first three on
+//! the thread that took it, where nothing is under way before it.
 
 use crate::entry::Entry;
-use crate::seams::{Batch, Clock, Input, Outgoing, Output, Record, Sink, SnapshotStep, Source, Stage, Taken, Ticket};
+use crate::lane::{Feed, Lane, Work};
+use crate::seams::{Batch, Clock, Input, Output, Preparer, Record, Sink, Source, Stage, Taken, Ticket};
 use crate::sequencer::Sequencer;
-use domain::{Error, Kind, Position, Result, TopicPartition};
-use rustc_hash::FxHashMap;
+use crate::snapshots::{Durable, Snapshots};
+use domain::{Error, Kind, Position, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 /// How far the scorer is.
@@ -20,6 +28,15 @@ pub struct Mark {
     pub position: Position,
 }
 
+/// Most batches that were taken and are not durable yet: what `ahead` and the queues between the steps may hold together.
+pub(crate) const MOST_UNDER_WAY: usize = 64;
+
+/// Batches that may wait before a step. More would only make them smaller.
+const QUEUED: usize = 2;
+
+/// A batch below this part of a full one is small: whoever took it also processes it.
+const SMALL_PART: usize = 4;
+
 /// Bounds of the loop.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -27,7 +44,7 @@ pub struct Options {
     pub batch_records: usize,
     /// Bytes fetched ahead per partition.
     pub fetch_bytes: usize,
-    /// Most batches scored and not yet durable.
+    /// Most batches scored and not yet durable; well below [`MOST_UNDER_WAY`].
     pub ahead: usize,
     /// How often inputs are asked for new partitions.
     pub refresh: Duration,
@@ -35,7 +52,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch_records: 1024, fetch_bytes: 1 << 20, ahead: 32, refresh: Duration::from_secs(5) }
+        Self { batch_records: 1024, fetch_bytes: 256 << 10, ahead: 32, refresh: Duration::from_secs(5) }
     }
 }
 
@@ -52,6 +69,8 @@ pub struct Progress {
     /// Nanoseconds of the longest pause that a snapshot caused.
     pub snapshot_pause_ns: AtomicU64,
     pub snapshots: AtomicU64,
+    /// How often the log was away when it was asked.
+    pub retries: AtomicU64,
 }
 
 /// Stops the loop from outside.
@@ -72,160 +91,87 @@ impl Handle {
     }
 }
 
-/// How often records that the sequence names are asked for before they count as lost.
-const FETCH_TRIES: usize = 20;
-
-fn empty_outputs(topics: usize) -> Vec<Output> {
+pub(crate) fn empty_outputs(topics: usize) -> Vec<Output> {
     (0..topics).map(|topic| Output { topic, records: Vec::new() }).collect()
 }
 
-/// Follows the written sequence from `mark` to its end, giving each entry, its record and its batch's results to `each`. Moves `mark`.
-/// `topics` is the number of output topics.
-///
-/// # Errors
-/// Stop where the sequence has a gap or names records that the log no longer holds.
-pub fn replay<S: Stage>(
-    source: &mut dyn Source,
-    sequence: &TopicPartition,
-    topics: usize,
-    mark: &mut Mark,
-    stage: &mut S,
-    mut each: impl FnMut(&mut dyn Source, &mut S, &Record, &Entry, Vec<Output>, &Mark) -> Result<()>,
-) -> Result<()> {
-    let mut inputs: Vec<Input> = Vec::new();
-    let mut index: FxHashMap<TopicPartition, usize> = FxHashMap::default();
-    // Records read ahead of the entries that name them, per input.
-    let mut ahead: Vec<std::collections::VecDeque<Record>> = Vec::new();
-    let (_, end) = source.bounds(sequence)?;
-    let mut entries = Vec::new();
-    while mark.sequence_offset < end {
-        entries.clear();
-        source.fetch(sequence, mark.sequence_offset, 1 << 20, &mut entries)?;
-        if entries.is_empty() {
-            break;
+/// Records in their order, and what was done of them already.
+struct Ordered<P> {
+    prepared: P,
+    entry: Entry,
+    inputs: Arc<[Input]>,
+    records: Vec<(usize, Record)>,
+}
+
+/// The stage at its work.
+struct Processing<'a, S: Stage> {
+    stage: &'a mut S,
+    mark: &'a mut Mark,
+    /// None once the loop has ended.
+    rendering: Option<Feed<'a, Rendering<'a, S>>>,
+    snapshots: Snapshots,
+    progress: &'a Progress,
+}
+
+impl<S: Stage> Work for Processing<'_, S> {
+    type Item = Ordered<S::Prepared>;
+
+    fn run(&mut self, Ordered { prepared, entry, inputs, records }: Self::Item, small: bool) -> Result<()> {
+        let results = {
+            let records: Vec<Taken<'_>> = records
+                .iter()
+                .enumerate()
+                .map(|(n, (input, record))| Taken { input: *input, sequence: entry.first + n as u64, record })
+                .collect();
+            let batch = Batch { inputs: &inputs, first: entry.first, taken_at: entry.taken_at, mark: self.mark, records: &records };
+            self.stage.process(&batch, prepared)?
+        };
+        drop(records);
+        self.mark.sequence = entry.next();
+        self.mark.sequence_offset += 1;
+        for run in &entry.runs {
+            self.mark.position.advance(run.at(), run.last + 1);
         }
-        for record in &entries {
-            let entry = Entry::from_json(&record.value, record.offset)?;
-            if entry.next() <= mark.sequence {
-                // Already in the snapshot: offsets of a cluster's log have gaps, so the mark's may lie a little too low.
-                mark.sequence_offset = record.offset + 1;
-                continue;
-            }
-            if entry.first != mark.sequence {
-                return Err(Error::stop(
-                    format!("the sequence goes on at {} where {} was expected", entry.first, mark.sequence),
-                    "the sequence topic and the state do not belong together; restore both from one backup, or remove the state folder to rebuild it from the log",
-                ));
-            }
-            let before = mark.clone();
-            let mut taken: Vec<(usize, Record)> = Vec::new();
-            for run in &entry.runs {
-                let at = run.at();
-                let i = *index.entry(at.clone()).or_insert_with(|| {
-                    inputs.push(Input { at: at.clone(), rank: crate::seams::Rank::Normal });
-                    ahead.push(std::collections::VecDeque::new());
-                    inputs.len() - 1
-                });
-                let mut from = run.first;
-                let mut left = run.count;
-                while left > 0 {
-                    while ahead[i].front().is_some_and(|r| r.offset < from) {
-                        ahead[i].pop_front();
-                    }
-                    if ahead[i].front().is_none_or(|r| r.offset > run.last) {
-                        ahead[i].clear();
-                        // A cluster may take its time to bring what it holds.
-                        for _ in 0..FETCH_TRIES {
-                            let mut more = Vec::new();
-                            source.fetch(&at, from, 1 << 20, &mut more)?;
-                            ahead[i].extend(more);
-                            if !ahead[i].is_empty() {
-                                break;
-                            }
-                        }
-                    }
-                    match ahead[i].pop_front() {
-                        Some(r) if r.offset >= from && r.offset <= run.last => {
-                            from = r.offset + 1;
-                            left -= 1;
-                            taken.push((i, r));
-                        }
-                        _ => {
-                            return Err(Error::stop(
-                                format!("{at} no longer holds offsets {from} to {} that the sequence names", run.last),
-                                "the input's retention passed the scorer; start from a snapshot or restore the topic",
-                            ));
-                        }
-                    }
-                }
-                mark.position.advance(at, run.last + 1);
-            }
-            let mut outputs = empty_outputs(topics);
-            {
-                let records: Vec<Taken<'_>> = taken
-                    .iter()
-                    .enumerate()
-                    .map(|(n, (input, record))| Taken { input: *input, sequence: entry.first + n as u64, record })
-                    .collect();
-                let batch = Batch { inputs: &inputs, first: entry.first, taken_at: entry.taken_at, mark: &before, records: &records };
-                stage.process(&batch, &mut outputs)?;
-            }
-            mark.sequence = entry.next();
-            mark.sequence_offset = record.offset + 1;
-            each(source, stage, record, &entry, outputs, mark)?;
+        self.progress.taken.store(self.mark.sequence, Ordering::Relaxed);
+        self.progress.batches.fetch_add(1, Ordering::Relaxed);
+        match &self.rendering {
+            Some(rendering) => rendering.bring((entry, results), small)?,
+            None => return Err(Error::bug("a batch came after the end of the loop")),
         }
+        self.snapshots.step(self.stage, self.mark, self.progress).map(drop)
     }
-    Ok(())
 }
 
-/// Brings the stage from its snapshot's mark to the end of the written sequence, and the outputs with it. Returns how many
-/// records were processed again.
-pub fn resume<S: Stage>(
-    source: &mut dyn Source,
-    sink: &mut dyn Sink,
-    sequence: &TopicPartition,
+/// What becomes of results: records, and a commit under way.
+struct Rendering<'a, S: Stage> {
+    sink: &'a mut dyn Sink,
+    /// How many output topics there are.
     topics: usize,
-    mark: &mut Mark,
-    stage: &mut S,
-) -> Result<u64> {
-    sink.recover()?;
-    let from = mark.sequence;
-    replay(source, sequence, topics, mark, stage, |_, _, record, _, outputs, _| sink.complete(record, outputs))?;
-    Ok(mark.sequence - from)
+    /// None once the loop has ended.
+    commits: Option<SyncSender<Pending<S::Answers>>>,
+    progress: &'a Progress,
 }
 
+impl<S: Stage> Work for Rendering<'_, S> {
+    type Item = (Entry, S::Results);
+
+    fn run(&mut self, (entry, results): Self::Item, _small: bool) -> Result<()> {
+        let mut outputs = empty_outputs(self.topics);
+        let answers = S::render(results, &mut outputs)?;
+        let ticket = self.sink.commit(&entry, outputs)?;
+        let stalled = Instant::now();
+        let pending = Pending { ticket, answers, next: entry.next() };
+        let sent = self.commits.as_ref().is_some_and(|commits| commits.send(pending).is_ok());
+        self.progress.stalled_ns.fetch_add(stalled.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        if sent { Ok(()) } else { Err(Error::bug("the commit thread ended")) }
+    }
+}
+
+/// A commit under way, and who waits for it.
 struct Pending<A> {
     ticket: Box<dyn Ticket>,
     answers: A,
     next: u64,
-}
-
-/// Lets threads wait until a sequence number is durable.
-#[derive(Default)]
-struct Durable {
-    state: Mutex<(u64, bool)>,
-    moved: Condvar,
-}
-
-impl Durable {
-    fn advance(&self, next: u64) {
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).0 = next;
-        self.moved.notify_all();
-    }
-
-    fn fail(&self) {
-        self.state.lock().unwrap_or_else(|e| e.into_inner()).1 = true;
-        self.moved.notify_all();
-    }
-
-    /// Whether everything below `next` became durable; false where writing failed.
-    fn wait(&self, next: u64) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        while state.0 < next && !state.1 {
-            state = self.moved.wait(state).unwrap_or_else(|e| e.into_inner());
-        }
-        state.0 >= next
-    }
 }
 
 /// Runs until stopped: takes what there is, processes it, commits it, and hands the answers to `deliver` once they are durable.
@@ -245,47 +191,66 @@ pub fn run<S: Stage>(
     topics: usize,
     handle: &Handle,
 ) -> Result<()> {
-    let inputs = discover(source)?;
-    let mut sequencer = Sequencer::new(inputs, &mark.position, options.fetch_bytes);
+    let inputs = patiently(handle, "could not list the inputs", || discover(source))?;
+    let Some(inputs) = inputs else { return Ok(()) };
+    let mut taking = Taking {
+        sequencer: Sequencer::new(inputs, &mark.position, options.fetch_bytes),
+        begun: mark.position.clone(),
+        next: mark.sequence,
+        last_taken_at: i64::MIN,
+        options,
+        handle,
+    };
     let progress = &*handle.progress;
     progress.taken.store(mark.sequence, Ordering::Relaxed);
     progress.durable.store(mark.sequence, Ordering::Relaxed);
-    let durable = Durable::default();
-    durable.advance(mark.sequence);
+    let mut prepare = stage.preparer();
+    let durable = Durable::at(mark.sequence);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let (commits, pending) = sync_channel::<Pending<S::Answers>>(options.ahead);
-    let (durable_ref, failed_ref) = (&durable, &failed);
+    let rendering = Lane::new(Rendering::<S> { sink, topics, commits: Some(commits), progress });
+    let (render, rendered) = rendering.feed(QUEUED);
+    let snapshots = Snapshots::new(durable.clone());
+    let processing = Lane::new(Processing { stage, mark, rendering: Some(render), snapshots, progress });
+    let (process, processed) = processing.feed(QUEUED);
 
-    std::thread::scope(|scope| {
-        let committer = std::thread::Builder::new()
-            .name("commit".into())
-            .spawn_scoped(scope, move || wait_commits(&pending, deliver, progress, durable_ref, failed_ref))
-            .map_err(|e| Error::stop("could not start the commit thread", "raise the limit on threads").because(e))?;
-        let outcome = take_until_stopped(
-            source,
-            sink,
-            clock,
-            stage,
-            mark,
-            &mut discover,
-            &mut sequencer,
-            &commits,
-            options,
-            topics,
-            handle,
-            &durable,
-            scope,
-        );
-        drop(commits);
-        let _ = committer.join();
-        // A failed commit is the cause; that the loop then found its channel closed is only the consequence.
-        match failed.lock().unwrap_or_else(|e| e.into_inner()).take() {
-            Some(e) => Err(e),
-            None => outcome,
+    let outcome = std::thread::scope(|scope| {
+        let (durable, failed, processing, rendering) = (&*durable, &failed, &processing, &rendering);
+        // A thread that ends, however it ends, closes its queue, and so the loop.
+        let name = |name: &str| std::thread::Builder::new().name(name.into());
+        let threads = [
+            name("process").spawn_scoped(scope, move || processing.serve(&processed)),
+            name("render").spawn_scoped(scope, move || rendering.serve(&rendered)),
+            name("commit").spawn_scoped(scope, move || wait_commits(&pending, deliver, progress, durable, failed)),
+        ];
+        let outcome = match threads.iter().all(std::result::Result::is_ok) {
+            true => taking.until_stopped(source, clock, &mut discover, &mut prepare, &process),
+            false => Err(Error::stop("could not start a thread", "raise the limit on threads")),
+        };
+        // One after the other does what it was brought, and ends.
+        let join = |thread: std::io::Result<ScopedJoinHandle<'_, ()>>| thread.is_ok_and(|thread| thread.join().is_err());
+        let [processed, rendered, committed] = threads;
+        drop(process);
+        let mut panicked = join(processed);
+        processing.lock().rendering = None;
+        panicked |= join(rendered);
+        rendering.lock().commits = None;
+        panicked |= join(committed);
+        if panicked { Err(Error::bug("a thread of the loop panicked; see the log")) } else { outcome }
+    });
+    durable.end();
+    // The last step that failed is the cause; that those before it found its queue closed is only the consequence.
+    let cause = failed.into_inner().unwrap_or_else(|e| e.into_inner()).or_else(|| rendering.failure()).or_else(|| processing.failure());
+    match (cause, outcome) {
+        (Some(e), _) | (None, Err(e)) => Err(e),
+        (None, Ok(())) => {
+            let Processing { stage, mark, snapshots, .. } = processing.into_inner();
+            snapshots.last(stage, mark, progress)
         }
-    })
+    }
 }
 
+/// Waits until commits are durable, in their order, and tells who waits for them.
 fn wait_commits<A>(
     pending: &Receiver<Pending<A>>,
     mut deliver: impl FnMut(A),
@@ -296,7 +261,6 @@ fn wait_commits<A>(
     while let Ok(Pending { ticket, answers, next }) = pending.recv() {
         if let Err(e) = ticket.wait() {
             *failed.lock().unwrap_or_else(|e| e.into_inner()) = Some(e);
-            durable.fail();
             return;
         }
         progress.durable.store(next, Ordering::Release);
@@ -305,145 +269,116 @@ fn wait_commits<A>(
     }
 }
 
-fn take_until_stopped<'scope, 'env, S: Stage>(
-    source: &mut dyn Source,
-    sink: &mut dyn Sink,
-    clock: &mut dyn Clock,
-    stage: &mut S,
-    mark: &mut Mark,
-    discover: &mut impl FnMut(&mut dyn Source) -> Result<Vec<Input>>,
-    sequencer: &mut Sequencer,
-    commits: &SyncSender<Pending<S::Answers>>,
-    options: &Options,
-    topics: usize,
-    handle: &Handle,
-    durable: &'env Durable,
-    scope: &'scope std::thread::Scope<'scope, 'env>,
-) -> Result<()> {
-    let progress = &*handle.progress;
-    let mut taken: Vec<(usize, Record)> = Vec::new();
-    let mut refreshed = Instant::now();
-    let mut last_taken_at = i64::MIN;
-    let mut snapshot: Option<std::thread::ScopedJoinHandle<'scope, Result<()>>> = None;
-    let mut back_off = Duration::from_millis(50);
-    // A snapshot is being taken step by step, also while nothing comes.
-    let mut snapshot_pending = false;
-    while !handle.stopping() {
-        if refreshed.elapsed() >= options.refresh {
-            refreshed = Instant::now();
-            match discover(source) {
-                Ok(inputs) => inputs.into_iter().for_each(|input| {
-                    let from = mark.position.next(&input.at);
-                    sequencer.add(input, from);
-                }),
-                Err(e) if e.kind == Kind::Retry => tracing::warn!(error = %e, "could not list the inputs"),
-                Err(e) => return Err(e),
+/// Fetches and puts in order.
+struct Taking<'a> {
+    sequencer: Sequencer,
+    /// Where inputs stood when the loop began.
+    begun: Position,
+    /// The sequence number of the next record.
+    next: u64,
+    last_taken_at: i64,
+    options: &'a Options,
+    handle: &'a Handle,
+}
+
+impl Taking<'_> {
+    fn until_stopped<S: Stage>(
+        &mut self,
+        source: &mut dyn Source,
+        clock: &mut dyn Clock,
+        discover: &mut impl FnMut(&mut dyn Source) -> Result<Vec<Input>>,
+        prepare: &mut Preparer<S::Prepared>,
+        process: &Feed<'_, Processing<'_, S>>,
+    ) -> Result<()> {
+        let options = self.options;
+        let mut refreshed = Instant::now();
+        while !self.handle.stopping() {
+            if refreshed.elapsed() >= options.refresh {
+                refreshed = Instant::now();
+                match discover(source) {
+                    // What the loop has not read yet stands where it stood at its beginning.
+                    Ok(inputs) => inputs.into_iter().for_each(|input| {
+                        let from = self.begun.next(&input.at);
+                        self.sequencer.add(input, from);
+                    }),
+                    Err(e) if e.kind == Kind::Retry => tracing::warn!(error = %e, "could not list the inputs"),
+                    Err(e) => return Err(e),
+                }
+            }
+            let filled = patiently(self.handle, "the log is away", || self.sequencer.fill(source))?;
+            match filled {
+                None => break,
+                Some(true) => self.take(clock, prepare, process)?,
+                Some(false) => {
+                    // A snapshot is taken step by step, also while nothing comes.
+                    let timeout = match process.idle() {
+                        Some(mut processing) => {
+                            if processing.step_snapshot()? {
+                                Duration::ZERO
+                            } else {
+                                IDLE
+                            }
+                        }
+                        None => BUSY,
+                    };
+                    patiently(self.handle, "the log is away", || source.wait(self.sequencer.ends(), timeout))?;
+                }
             }
         }
-        match sequencer.fill(source) {
-            Ok(true) => back_off = Duration::from_millis(50),
-            Ok(false) => {
-                source.wait(&sequencer.ends(), if snapshot_pending { Duration::ZERO } else { Duration::from_millis(100) })?;
-                snapshot_pending = step_snapshot(stage, mark, &mut snapshot, progress, durable, scope)?;
-                continue;
-            }
+        Ok(())
+    }
+
+    fn take<S: Stage>(
+        &mut self,
+        clock: &mut dyn Clock,
+        prepare: &mut Preparer<S::Prepared>,
+        process: &Feed<'_, Processing<'_, S>>,
+    ) -> Result<()> {
+        // A clock that steps back must not make time run backwards in decisions.
+        self.last_taken_at = self.last_taken_at.max(clock.now());
+        let most = self.options.batch_records;
+        let mut records = Vec::new();
+        let entry = self.sequencer.take(self.next, self.last_taken_at, most, &mut records);
+        self.next = entry.next();
+        let small = records.len() < most.div_ceil(SMALL_PART);
+        let inputs = self.sequencer.inputs();
+        process.bring(Ordered { prepared: prepare(&inputs, &records), entry, inputs, records }, small)
+    }
+}
+
+impl<S: Stage> Processing<'_, S> {
+    /// Says whether the snapshot needs another step.
+    fn step_snapshot(&mut self) -> Result<bool> {
+        self.snapshots.step(self.stage, self.mark, self.progress)
+    }
+}
+
+/// How long nothing may come before inputs and snapshots are looked after; and how long while a batch is processed elsewhere.
+const IDLE: Duration = Duration::from_millis(100);
+const BUSY: Duration = Duration::from_millis(2);
+
+/// How long is waited before the log is asked again: at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Tries again what can be tried again, with longer and longer pauses. None if the loop was told to stop meanwhile.
+fn patiently<T>(handle: &Handle, what: &str, mut attempt: impl FnMut() -> Result<T>) -> Result<Option<T>> {
+    let mut back_off = BACK_OFF.0;
+    loop {
+        match attempt() {
+            Ok(done) => return Ok(Some(done)),
             Err(e) if e.kind == Kind::Retry => {
-                tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "the log is away; trying again");
-                std::thread::sleep(back_off);
-                back_off = (back_off * 2).min(Duration::from_secs(5));
-                continue;
+                handle.progress.retries.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "{what}; trying again");
+                let until = Instant::now() + back_off;
+                while Instant::now() < until {
+                    if handle.stopping() {
+                        return Ok(None);
+                    }
+                    std::thread::sleep(BACK_OFF.0.min(until.saturating_duration_since(Instant::now())));
+                }
+                back_off = (back_off * 2).min(BACK_OFF.1);
             }
             Err(e) => return Err(e),
         }
-        // A clock that steps back must not make time run backwards in decisions.
-        last_taken_at = last_taken_at.max(clock.now());
-        let entry = sequencer.take(mark.sequence, last_taken_at, options.batch_records, &mut taken);
-        let mut outputs = empty_outputs(topics);
-        let answers = {
-            let records: Vec<Taken<'_>> = taken
-                .iter()
-                .enumerate()
-                .map(|(n, (input, record))| Taken { input: *input, sequence: entry.first + n as u64, record })
-                .collect();
-            let batch = Batch { inputs: sequencer.inputs(), first: entry.first, taken_at: entry.taken_at, mark, records: &records };
-            stage.process(&batch, &mut outputs)?
-        };
-        let ticket = sink.commit(Outgoing { key: None, value: entry.to_json().into() }, outputs, entry.taken_at.div_euclid(1000))?;
-        mark.sequence = entry.next();
-        mark.sequence_offset += 1;
-        mark.position = sequencer.position();
-        progress.taken.store(mark.sequence, Ordering::Relaxed);
-        progress.batches.fetch_add(1, Ordering::Relaxed);
-        let stalled = Instant::now();
-        if commits.send(Pending { ticket, answers, next: mark.sequence }).is_err() {
-            return Err(Error::bug("the commit thread ended"));
-        }
-        progress.stalled_ns.fetch_add(stalled.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        snapshot_pending = step_snapshot(stage, mark, &mut snapshot, progress, durable, scope)?;
     }
-    finish_snapshot(stage, &mut snapshot, progress, true)?;
-    // The last snapshot, so that the next start has nothing to do again.
-    if let SnapshotStep::Write(work) = stage.snapshot(mark, true)?
-        && durable.wait(mark.sequence)
-    {
-        work()?;
-        stage.snapshot_done();
-    }
-    Ok(())
-}
-
-/// One step of the snapshot, if one is due or under way; says whether it needs another.
-fn step_snapshot<'scope, 'env, S: Stage>(
-    stage: &mut S,
-    mark: &Mark,
-    snapshot: &mut Option<std::thread::ScopedJoinHandle<'scope, Result<()>>>,
-    progress: &Progress,
-    durable: &'env Durable,
-    scope: &'scope std::thread::Scope<'scope, 'env>,
-) -> Result<bool> {
-    finish_snapshot(stage, snapshot, progress, false)?;
-    if snapshot.is_some() {
-        return Ok(false);
-    }
-    let begun = Instant::now();
-    let step = stage.snapshot(mark, false)?;
-    let pause = begun.elapsed().as_nanos() as u64;
-    match step {
-        SnapshotStep::NotDue => return Ok(false),
-        SnapshotStep::Goes => {}
-        SnapshotStep::Write(work) => {
-            let next = mark.sequence;
-            *snapshot = Some(scope.spawn(move || if durable.wait(next) { work() } else { Ok(()) }));
-        }
-    }
-    progress.snapshot_pause_ns.fetch_max(pause, Ordering::Relaxed);
-    Ok(snapshot.is_none())
-}
-
-/// Tells the stage of a snapshot that has been written. A failed one is not fatal: the one before still stands.
-fn finish_snapshot<S: Stage>(
-    stage: &mut S,
-    snapshot: &mut Option<std::thread::ScopedJoinHandle<'_, Result<()>>>,
-    progress: &Progress,
-    wait: bool,
-) -> Result<()> {
-    if snapshot.as_ref().is_some_and(|s| wait || s.is_finished())
-        && let Some(done) = snapshot.take()
-    {
-        match done.join() {
-            Ok(Ok(())) => {
-                progress.snapshots.fetch_add(1, Ordering::Relaxed);
-                stage.snapshot_done();
-            }
-            Ok(Err(e)) => {
-                return Err(Error::stop(
-                    "the snapshot could not be written",
-                    "free room on the disk of the state folder, then start again; nothing is lost",
-                )
-                .because(e));
-            }
-            Err(_) => return Err(Error::bug("the snapshot thread panicked")),
-        }
-    }
-    Ok(())
 }

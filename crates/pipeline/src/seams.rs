@@ -1,5 +1,6 @@
 //! The few seams: where records come from, where results go, what is done in between, and what time it is.
 
+use crate::entry::Entry;
 use crate::run::Mark;
 use bytes::Bytes;
 use domain::{Micros, Result, TopicPartition};
@@ -47,7 +48,8 @@ pub struct Input {
     pub rank: Rank,
 }
 
-/// Reads the log. Only records that are durable and committed are seen.
+/// Reads the log. Only committed records are seen: those that are durable, or, where the sink's commits wait for the inputs they were
+/// made from, those that will be.
 ///
 /// An implementation keeps no position of its own that matters: the caller says from where. Reading on from where the last
 /// `fetch` of a partition ended is the fast path.
@@ -74,11 +76,16 @@ pub trait Source: Send {
 
 /// Writes what a batch made, together with its entry in the sequence: a reader sees all of it or none.
 pub trait Sink: Send {
-    /// Mends what a crash left half-written. Called once, before anything else.
-    fn recover(&mut self) -> Result<()>;
+    /// Mends what a crash left half-written. Called once, before anything else. Entries from offset `cut` of the sequence on, if one is
+    /// given, name inputs that did not outlast the crash.
+    ///
+    /// # Errors
+    /// Stop where that cannot be: entries become visible no sooner than their inputs are durable.
+    fn recover(&mut self, cut: Option<i64>) -> Result<()>;
 
-    /// Starts to write; it is durable and visible once the ticket says so. Calls become visible in their order.
-    fn commit(&mut self, entry: Outgoing, outputs: Vec<Output>, timestamp_ms: i64) -> Result<Box<dyn Ticket>>;
+    /// Starts to write; it is durable and visible once the ticket says so, and the inputs that the entry names with it. Calls become
+    /// visible in their order. The records carry the entry's time.
+    fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>>;
 
     /// The entry already stands in the sequence (a resume has just made its outputs again): writes what is missing of them, nothing twice.
     /// Called in the order of the entries.
@@ -117,14 +124,26 @@ pub struct Batch<'a> {
 
 /// What is done with a batch: a pure function of everything it was handed so far.
 pub trait Stage: Send {
+    /// What was done of a batch before its turn.
+    type Prepared: Send;
+    /// What a batch came to, before it is put into bytes.
+    type Results: Send;
     /// What waits for the batch to be durable, such as the answers to callers.
-    type Answers: Send + 'static;
+    type Answers: Send;
 
-    /// Adds to `outputs` (one a topic of the sink, empty at first).
+    /// Makes what does beforehand what needs no state, on the thread that takes the records, while the stage has the batches before.
+    fn preparer(&self) -> Preparer<Self::Prepared>;
+
+    /// # Errors
+    /// Only Stop or Bug: a wrong record is no error but a result.
+    fn process(&mut self, batch: &Batch<'_>, prepared: Self::Prepared) -> Result<Self::Results>;
+
+    /// Adds the results as records to `outputs` (one a topic of the sink, empty at first). Needs nothing of the stage, so that another
+    /// thread can do it while the stage has the next batch.
     ///
     /// # Errors
-    /// Only Stop or Bug: a wrong record is no error but an output.
-    fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers>;
+    /// Only Stop or Bug.
+    fn render(results: Self::Results, outputs: &mut [Output]) -> Result<Self::Answers>;
 
     /// Called after `process` of the batch before `mark`, and while nothing comes; a snapshot may take several calls, so that none pauses
     /// scoring for long. With `force` it is all done at once, at `mark`.
@@ -133,6 +152,9 @@ pub trait Stage: Send {
     /// How a finished snapshot is told to the stage, from the scoring thread.
     fn snapshot_done(&mut self);
 }
+
+/// Prepares a batch: its inputs, and each record with the index of its input.
+pub type Preparer<P> = Box<dyn FnMut(&[Input], &[(usize, Record)]) -> P + Send>;
 
 /// How far a snapshot is.
 pub enum SnapshotStep {

@@ -7,6 +7,7 @@ use crate::entry::Entry;
 use crate::seams::{Input, Rank, Record, Source};
 use domain::{Micros, Position, Result, TopicPartition};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A partition may run ahead of the oldest record elsewhere by this much, so that runs stay long.
 const SLACK_MS: i64 = 100;
@@ -14,12 +15,10 @@ const SLACK_MS: i64 = 100;
 /// Holds fetched records and hands them out in order.
 #[derive(Debug)]
 pub struct Sequencer {
-    inputs: Vec<Input>,
+    inputs: Arc<[Input]>,
     waiting: Vec<VecDeque<Record>>,
     /// Next offset to fetch, per input.
-    fetch_from: Vec<i64>,
-    /// Next offset to take, per input.
-    take_from: Vec<i64>,
+    fetch_from: Vec<(TopicPartition, i64)>,
     fetch_bytes: usize,
     scratch: Vec<Record>,
 }
@@ -28,39 +27,32 @@ impl Sequencer {
     /// Reads each input from its position. `fetch_bytes` is how much is held per partition.
     pub fn new(mut inputs: Vec<Input>, position: &Position, fetch_bytes: usize) -> Self {
         inputs.sort_by(|a, b| a.rank.cmp(&b.rank).then_with(|| a.at.cmp(&b.at)));
-        let from: Vec<i64> = inputs.iter().map(|i| position.next(&i.at)).collect();
         Self {
             waiting: inputs.iter().map(|_| VecDeque::new()).collect(),
-            fetch_from: from.clone(),
-            take_from: from,
-            inputs,
+            fetch_from: inputs.iter().map(|i| (i.at.clone(), position.next(&i.at))).collect(),
+            inputs: inputs.into(),
             fetch_bytes,
             scratch: Vec::new(),
         }
     }
 
-    pub fn inputs(&self) -> &[Input] {
-        &self.inputs
+    /// Shared by the batches taken from them; never changed, but replaced when a partition is added.
+    pub fn inputs(&self) -> Arc<[Input]> {
+        self.inputs.clone()
     }
 
     /// Adds partitions that have appeared; known ones stay as they are.
     pub fn add(&mut self, input: Input, from: i64) {
         if self.inputs.iter().all(|i| i.at != input.at) {
-            self.inputs.push(input);
             self.waiting.push(VecDeque::new());
-            self.fetch_from.push(from);
-            self.take_from.push(from);
+            self.fetch_from.push((input.at.clone(), from));
+            self.inputs = self.inputs.iter().cloned().chain([input]).collect();
         }
     }
 
     /// Where each partition would be read on: for [`Source::wait`].
-    pub fn ends(&self) -> Vec<(TopicPartition, i64)> {
-        self.inputs.iter().zip(&self.fetch_from).map(|(i, from)| (i.at.clone(), *from)).collect()
-    }
-
-    /// What was taken so far.
-    pub fn position(&self) -> Position {
-        Position(self.inputs.iter().zip(&self.take_from).map(|(i, from)| (i.at.clone(), *from)).collect())
+    pub fn ends(&self) -> &[(TopicPartition, i64)] {
+        &self.fetch_from
     }
 
     /// Fetches for every partition that holds nothing. Returns whether anything waits to be taken.
@@ -69,9 +61,9 @@ impl Sequencer {
         for (i, input) in self.inputs.iter().enumerate() {
             if self.waiting[i].is_empty() {
                 self.scratch.clear();
-                source.fetch(&input.at, self.fetch_from[i], self.fetch_bytes, &mut self.scratch)?;
+                source.fetch(&input.at, self.fetch_from[i].1, self.fetch_bytes, &mut self.scratch)?;
                 if let Some(last) = self.scratch.last() {
-                    self.fetch_from[i] = last.offset + 1;
+                    self.fetch_from[i].1 = last.offset + 1;
                     self.waiting[i].extend(self.scratch.drain(..));
                 }
             }
@@ -113,7 +105,6 @@ impl Sequencer {
                 out.push((i, record));
             }
             let (begin, end) = (out[at].1.offset, out[out.len() - 1].1.offset);
-            self.take_from[i] = end + 1;
             entry.push(&self.inputs[i], begin, end, (out.len() - at) as u64);
             if rank == Rank::Control {
                 // A change stands alone, so that what it changes can be put in order between batches.

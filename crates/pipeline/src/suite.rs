@@ -1,8 +1,9 @@
 //! What every log must do, whichever it is: one suite for memory, the embedded broker and a cluster. Called from tests; panics
 //! with what was expected.
 
+use crate::replay::{replay, resume};
 use crate::run::{self, Handle, Mark, Options};
-use crate::seams::{Batch, Clock, Input, Outgoing, Output, Rank, Record, Sink, SnapshotStep, Source, Stage};
+use crate::seams::{Batch, Clock, Input, Outgoing, Output, Preparer, Rank, Record, Sink, SnapshotStep, Source, Stage};
 use bytes::Bytes;
 use domain::{Kind, Micros, Result, TopicPartition};
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub fn all<H: Harness>(mut make: impl FnMut() -> H) {
     refuses_offsets_out_of_range(&mut make());
     wait_wakes_on_data(&mut make());
     every_record_is_processed_once_over_restarts(&mut make());
+    batches_of_every_size_keep_their_order(&mut make());
     order_of_taking(&mut make());
 }
 
@@ -100,18 +102,33 @@ struct Copy {
 }
 
 impl Stage for Copy {
+    type Prepared = ();
+    type Results = Vec<(u64, String)>;
     type Answers = u64;
 
-    fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<u64> {
+    fn preparer(&self) -> Preparer<()> {
+        Box::new(|_, _| ())
+    }
+
+    fn process(&mut self, batch: &Batch<'_>, (): ()) -> Result<Vec<(u64, String)>> {
+        let mut lines = Vec::new();
         for taken in batch.records {
             self.seen += 1;
             let line = format!("{} {} {}", taken.sequence, self.seen, String::from_utf8_lossy(&taken.record.value));
-            if self.seen.is_multiple_of(2) {
+            lines.push((self.seen, line));
+        }
+        Ok(lines)
+    }
+
+    fn render(lines: Vec<(u64, String)>, outputs: &mut [Output]) -> Result<u64> {
+        let count = lines.len() as u64;
+        for (seen, line) in lines {
+            if seen.is_multiple_of(2) {
                 outputs[1].records.push(Outgoing { key: None, value: line.clone().into() });
             }
             outputs[0].records.push(Outgoing { key: None, value: line.into() });
         }
-        Ok(batch.records.len() as u64)
+        Ok(count)
     }
 
     fn snapshot(&mut self, _: &Mark, _: bool) -> Result<SnapshotStep> {
@@ -135,9 +152,13 @@ fn discover(source: &mut dyn Source) -> Result<Vec<Input>> {
 }
 
 /// Resumes from `mark` (a snapshot that knows `stage`), then runs until `until` records were taken in all.
-fn run_until<H: Harness>(h: &mut H, mut mark: Mark, mut stage: Copy, until: u64) -> (Mark, Copy) {
+fn run_until<H: Harness>(h: &mut H, mark: Mark, stage: Copy, until: u64) -> (Mark, Copy) {
+    run_sized(h, mark, stage, until, 3)
+}
+
+fn run_sized<H: Harness>(h: &mut H, mut mark: Mark, mut stage: Copy, until: u64, batch_records: usize) -> (Mark, Copy) {
     let (mut source, mut sink) = (h.source(), h.sink());
-    run::resume(&mut source, &mut sink, &sequence(), OUTPUTS.len(), &mut mark, &mut stage).expect("resume");
+    resume(&mut source, &mut sink, &sequence(), OUTPUTS.len(), &mut mark, &mut stage).expect("resume");
     let handle = Handle::default();
     let stop = handle.clone();
     let mut delivered = mark.sequence;
@@ -155,7 +176,7 @@ fn run_until<H: Harness>(h: &mut H, mut mark: Mark, mut stage: Copy, until: u64)
                     stop.stop();
                 }
             },
-            &Options { batch_records: 3, ..Options::default() },
+            &Options { batch_records, ..Options::default() },
             OUTPUTS.len(),
             &handle,
         )
@@ -191,12 +212,36 @@ fn every_record_is_processed_once_over_restarts<H: Harness>(h: &mut H) {
     assert_eq!(copied, values);
     // The written sequence gives the same outputs again.
     let mut again = Vec::new();
-    run::replay(&mut source, &sequence(), OUTPUTS.len(), &mut Mark::default(), &mut Copy::default(), |_, _, _, _, outputs, _| {
+    replay(&mut source, &sequence(), OUTPUTS.len(), &mut Mark::default(), &mut Copy::default(), |_, _, _, _, outputs, _| {
         again.extend(outputs.into_iter().next().map(|o| o.records).unwrap_or_default());
         Ok(())
     })
     .expect("replay");
     assert!(again.iter().map(|r| &r.value).eq(a.iter().map(|r| &r.value)));
+}
+
+fn batches_of_every_size_keep_their_order<H: Harness>(h: &mut H) {
+    h.create("in", 2);
+    let mut count = 0u64;
+    // Some batches are small and processed where they were taken, others are handed from thread to thread.
+    for (n, records) in [1usize, 40, 2, 90, 1, 1, 30, 120, 3].into_iter().enumerate() {
+        let values: Vec<String> = (0..records)
+            .map(|_| {
+                count += 1;
+                format!("v{count}")
+            })
+            .collect();
+        let values: Vec<&[u8]> = values.iter().map(|v| v.as_bytes()).collect();
+        h.append(&TopicPartition::new("in", (n % 2) as i32), n as i64 * 1000, &values);
+    }
+    let (mark, stage) = run_sized(h, Mark::default(), Copy::default(), count, 32);
+    assert_eq!((mark.sequence, stage.seen), (count, count));
+    let out = read_all(&mut h.source(), &TopicPartition::new("out-a", 0));
+    let places: Vec<String> = out.iter().map(|r| String::from_utf8_lossy(&r.value).into_owned()).collect();
+    assert_eq!(places.len() as u64, count);
+    for (i, line) in places.iter().enumerate() {
+        assert!(line.starts_with(&format!("{i} {} v", i + 1)), "record {i} is {line}");
+    }
 }
 
 fn order_of_taking<H: Harness>(h: &mut H) {

@@ -3,7 +3,7 @@
 use domain::TopicPartition;
 use pipeline::memory::{MemoryLog, MemorySink, MemorySource};
 use pipeline::suite::{self, Harness};
-use pipeline::{Outgoing, Output, Sink, Source};
+use pipeline::{Batch, Entry, Mark, Outgoing, Output, Preparer, Run, Sink, SnapshotStep, Source, Stage};
 
 struct Memory(MemoryLog);
 
@@ -41,14 +41,14 @@ fn a_crash_between_outputs_and_entry_is_mended_both_ways() {
     let mut h = Memory(MemoryLog::default());
     let mut sink = h.sink();
     let output = |n: usize| vec![Output { topic: 0, records: vec![Outgoing { key: None, value: format!("{n}").into() }; n] }];
-    let entry = || Outgoing { key: None, value: "{}".into() };
-    sink.commit(entry(), output(2), 0).unwrap().wait().unwrap();
-    sink.commit(entry(), output(3), 0).unwrap().wait().unwrap();
+    let entry = Entry { first: 0, taken_at: 0, runs: Vec::new() };
+    sink.commit(&entry, output(2)).unwrap().wait().unwrap();
+    sink.commit(&entry, output(3)).unwrap().wait().unwrap();
     let (seq, out) = (TopicPartition::new("seq", 0), TopicPartition::new("out-a", 0));
 
     // The second entry is lost, its outputs are not: they were never visible and go.
     h.0.lose_from(&seq, 1);
-    h.sink().recover().unwrap();
+    h.sink().recover(None).unwrap();
     assert_eq!(h.source().bounds(&out).unwrap(), (0, 2));
 
     // Part of the first entry's outputs is lost, the entry is not: they are made again, once.
@@ -56,8 +56,90 @@ fn a_crash_between_outputs_and_entry_is_mended_both_ways() {
     let mut entries = Vec::new();
     h.source().fetch(&seq, 0, 1 << 20, &mut entries).unwrap();
     let mut sink = h.sink();
-    sink.recover().unwrap();
+    sink.recover(None).unwrap();
     sink.complete(&entries[0], output(2)).unwrap();
     sink.complete(&entries[0], output(2)).unwrap();
     assert_eq!(h.source().bounds(&out).unwrap(), (0, 2));
+}
+
+/// Writes each value as it is; knows how many there were.
+#[derive(Default)]
+struct Echo(u64);
+
+impl Stage for Echo {
+    type Prepared = ();
+    type Results = Vec<Outgoing>;
+    type Answers = u64;
+
+    fn preparer(&self) -> Preparer<()> {
+        Box::new(|_, _| ())
+    }
+
+    fn process(&mut self, batch: &Batch<'_>, (): ()) -> domain::Result<Vec<Outgoing>> {
+        self.0 += batch.records.len() as u64;
+        Ok(batch.records.iter().map(|t| Outgoing { key: None, value: t.record.value.clone() }).collect())
+    }
+
+    fn render(records: Vec<Outgoing>, outputs: &mut [Output]) -> domain::Result<u64> {
+        let count = records.len() as u64;
+        outputs[0].records = records;
+        Ok(count)
+    }
+
+    fn snapshot(&mut self, _: &Mark, _: bool) -> domain::Result<SnapshotStep> {
+        Ok(SnapshotStep::NotDue)
+    }
+
+    fn snapshot_done(&mut self) {}
+}
+
+fn catch_up(h: &mut Memory) -> domain::Result<(Mark, u64)> {
+    let (mut mark, mut stage) = (Mark::default(), Echo::default());
+    let sequence = TopicPartition::new("seq", 0);
+    pipeline::resume(&mut h.source(), &mut h.sink(), &sequence, 2, &mut mark, &mut stage)?;
+    Ok((mark, stage.0))
+}
+
+/// Records 0..5 of `in`, each an entry of its own with its output.
+fn five_entries() -> Memory {
+    let mut h = Memory(MemoryLog::default());
+    h.create("in", 1);
+    let mut sink = h.sink();
+    for n in 0..5 {
+        let value = format!("v{n}");
+        h.append(&TopicPartition::new("in", 0), 0, &[value.as_bytes()]);
+        let run = Run { topic: "in".into(), partition: 0, first: n, last: n, count: 1 };
+        let entry = Entry { first: n as u64, taken_at: 0, runs: vec![run] };
+        let output = Output { topic: 0, records: vec![Outgoing { key: None, value: value.into() }] };
+        sink.commit(&entry, vec![output]).unwrap().wait().unwrap();
+    }
+    h
+}
+
+#[test]
+fn entries_that_outlived_their_inputs_are_cut() {
+    let mut h = five_entries();
+    // The power went before the inputs were on disk; entries and outputs were.
+    h.0.lose_from(&TopicPartition::new("in", 0), 3);
+    let (mark, seen) = catch_up(&mut h).unwrap();
+    assert_eq!((mark.sequence, mark.sequence_offset, seen), (3, 3, 3));
+    assert_eq!(mark.position.next(&TopicPartition::new("in", 0)), 3, "what comes there now is new");
+    let ends = |topic: &str| h.0.source().bounds(&TopicPartition::new(topic, 0)).unwrap();
+    assert_eq!((ends("seq"), ends("out-a")), ((0, 3), (0, 3)));
+}
+
+#[test]
+fn inputs_that_were_durable_and_are_gone_are_an_error() {
+    let mut h = Memory(MemoryLog::default());
+    h.create("in", 1);
+    let mut sink = h.sink();
+    for n in 0..200 {
+        h.append(&TopicPartition::new("in", 0), 0, &[b"v"]);
+        let run = Run { topic: "in".into(), partition: 0, first: n, last: n, count: 1 };
+        sink.commit(&Entry { first: n as u64, taken_at: 0, runs: vec![run] }, Vec::new()).unwrap().wait().unwrap();
+    }
+    // More than can have been under way: the topic was emptied, and nothing may be cut because of that.
+    h.0.lose_from(&TopicPartition::new("in", 0), 0);
+    assert_eq!(catch_up(&mut h).unwrap_err().kind, domain::Kind::Stop);
+    assert_eq!(h.source().bounds(&TopicPartition::new("seq", 0)).unwrap(), (0, 200));
 }

@@ -1,6 +1,7 @@
 //! The scorer: decode, recognise repeats, update features, judge.
 
-use crate::ids::{Ids, Known, content_hash, id_hash};
+use crate::decoded::{Decoded, Hashes, Read};
+use crate::ids::{Ids, Known};
 use crate::plan::Plan;
 use domain::{Decimal, Decision, Error, Judged, Micros, Rejection, Result, StreamMode, Text, Value, time};
 use features::{Engine, Input, Rows};
@@ -76,13 +77,12 @@ pub struct Scorer {
     /// Decisions given so far.
     decided: u64,
     // Reused from batch to batch.
-    rows: Vec<Vec<Value>>,
+    decoded: Decoded,
     slots: Vec<Value>,
-    scratch: Vec<u8>,
 }
 
-/// A record between decoding and judging.
-enum Decoded {
+/// A record between what was known before and judging.
+enum Seen {
     /// Goes on with the row of this index.
     Row(usize),
     Settled(Outcome),
@@ -92,7 +92,7 @@ impl Scorer {
     /// `decided` is how many decisions were given before.
     pub fn new(plan: Arc<Plan>, engine: Engine, ids: Box<dyn Ids>, decided: u64) -> Self {
         let lists = plan.lists.clone();
-        Self { plan, engine, ids, lists, decided, rows: Vec::new(), slots: Vec::new(), scratch: Vec::new() }
+        Self { plan, engine, ids, lists, decided, decoded: Decoded::default(), slots: Vec::new() }
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -146,37 +146,52 @@ impl Scorer {
 
     /// The same, telling the end of each phase to whoever holds a watch.
     pub fn score_by_phase(&mut self, batch: &[Record<'_>], out: &mut Outputs, done: &mut dyn FnMut(Phase)) -> Result<()> {
+        let mut decoded = std::mem::take(&mut self.decoded);
+        decoded.decode(&self.plan, batch.iter().map(|r| (r.stream, r.value)));
+        let scored = self.score_decoded(batch, &mut decoded, out, done);
+        self.decoded = decoded;
+        scored
+    }
+
+    /// The same with records that were read ahead: in the order of the batch. Reads them again if another version did.
+    pub fn score_decoded(
+        &mut self,
+        batch: &[Record<'_>],
+        decoded: &mut Decoded,
+        out: &mut Outputs,
+        done: &mut dyn FnMut(Phase),
+    ) -> Result<()> {
         let plan = self.plan.clone();
+        if !decoded.is_of(&plan, batch.len()) {
+            decoded.decode(&plan, batch.iter().map(|r| (r.stream, r.value)));
+        }
         out.outcomes.clear();
         out.sequences.clear();
         out.counts = Counts::default();
-        if self.rows.len() < batch.len() {
-            self.rows.resize_with(batch.len(), Vec::new);
-        }
-        let mut rows = std::mem::take(&mut self.rows);
-        let decoded = self.decode(&plan, batch, &mut rows, out)?;
+        let seen = self.recognise(&plan, batch, decoded, out)?;
+        let rows = &decoded.rows;
         done(Phase::Decode);
         let inputs: Vec<Input<'_>> = batch
             .iter()
-            .zip(&decoded)
-            .filter_map(|(record, decoded)| match decoded {
-                Decoded::Row(at) => Some(Input {
+            .zip(&seen)
+            .filter_map(|(record, seen)| match seen {
+                Seen::Row(at) => Some(Input {
                     stream: record.stream,
                     sequence: record.sequence,
                     event_time: event_time(&plan, record.stream, &rows[*at]),
                     row: &rows[*at],
                 }),
-                Decoded::Settled(_) => None,
+                Seen::Settled(_) => None,
             })
             .collect();
         self.engine.apply(&inputs, &mut out.features)?;
         done(Phase::Features);
         let mut judged = 0;
-        for (record, decoded) in batch.iter().zip(decoded) {
-            let outcome = match decoded {
-                Decoded::Settled(outcome) => outcome,
-                Decoded::Row(_) if record.stream != plan.judged => Outcome::Absorbed,
-                Decoded::Row(at) => {
+        for (record, seen) in batch.iter().zip(seen) {
+            let outcome = match seen {
+                Seen::Settled(outcome) => outcome,
+                Seen::Row(_) if record.stream != plan.judged => Outcome::Absorbed,
+                Seen::Row(at) => {
                     let too_late = out.features.too_late[judged];
                     self.slots.clear();
                     self.slots.extend(rows[at].iter().cloned());
@@ -198,31 +213,35 @@ impl Scorer {
             out.outcomes.push(outcome);
         }
         done(Phase::Rules);
-        self.rows = rows;
+        decoded.spend();
         if let Some(greatest) = self.engine.greatest(plan.judged) {
             self.ids.forget_before(greatest.saturating_sub(plan.features.retention()));
         }
         Ok(())
     }
 
-    fn decode(&mut self, plan: &Plan, batch: &[Record<'_>], rows: &mut [Vec<Value>], out: &mut Outputs) -> Result<Vec<Decoded>> {
+    /// What can be said of records by what stands before them: those too far ahead or too late, and those judged before.
+    fn recognise(&mut self, plan: &Plan, batch: &[Record<'_>], decoded: &mut Decoded, out: &mut Outputs) -> Result<Vec<Seen>> {
         // How far each stream's time is, this batch included: lateness goes by what stands before in the sequence.
         let mut greatest: Vec<Option<Micros>> = (0..plan.streams.len()).map(|s| self.engine.greatest(s)).collect();
         let mut decided = self.decided;
         let mut all = Vec::with_capacity(batch.len());
-        for (at, record) in batch.iter().enumerate() {
+        for (at, (record, read)) in batch.iter().zip(decoded.read.drain(..)).enumerate() {
             let stream = &plan.streams[record.stream];
-            let row = &mut rows[at];
+            let row = &decoded.rows[at];
             let reject = |code: &'static str, field: &str, reason: String| {
-                Decoded::Settled(Outcome::Rejected(vec![Rejection::field(code, field, reason)]))
+                Seen::Settled(Outcome::Rejected(vec![Rejection::field(code, field, reason)]))
             };
-            match plan.decoders[record.stream].decode(record.value, row) {
-                Ok(undeclared) => out.counts.undeclared += u64::from(undeclared),
-                Err(wrong) => {
-                    all.push(Decoded::Settled(Outcome::Rejected(wrong)));
+            let hashes = match read {
+                Read::Row { undeclared, hashes } => {
+                    out.counts.undeclared += u64::from(undeclared);
+                    hashes
+                }
+                Read::Wrong(wrong) => {
+                    all.push(Seen::Settled(Outcome::Rejected(wrong)));
                     continue;
                 }
-            }
+            };
             let time_field = &stream.fields[stream.event_time].name;
             let event_time = event_time(plan, record.stream, row);
             if event_time > record.taken_at.saturating_add(stream.skew) {
@@ -232,21 +251,15 @@ impl Scorer {
             }
             if let Some(roles) = &stream.judged {
                 let id_field = &stream.fields[roles.id].name;
-                let id = match &row[roles.id] {
-                    Value::Text(text) => id_hash(text),
-                    Value::Null => id_hash(""),
-                    other => id_hash(&other.to_string()),
-                };
-                if row[roles.id].is_null() || row[roles.id].as_text() == Some("") {
+                let Some(Hashes { id, content }) = hashes else {
                     all.push(reject("missing", id_field, "is empty".into()));
                     continue;
-                }
-                let content = content_hash(row, &stream.fields, &mut self.scratch);
+                };
                 // What is known goes by the times before this record: with its batch or without, the same.
                 let oldest = greatest[record.stream].map_or(Micros::MIN, |t| t.saturating_sub(plan.features.retention()));
                 match self.ids.find(&id)?.filter(|known| known.at >= oldest) {
                     Some(known) if known.content == content => {
-                        all.push(Decoded::Settled(Outcome::Repeated(known)));
+                        all.push(Seen::Settled(Outcome::Repeated(known)));
                         continue;
                     }
                     Some(known) => {
@@ -270,7 +283,7 @@ impl Scorer {
             }
             let latest = &mut greatest[record.stream];
             *latest = (*latest).max(Some(event_time));
-            all.push(Decoded::Row(at));
+            all.push(Seen::Row(at));
         }
         self.decided = decided;
         Ok(all)

@@ -25,6 +25,20 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    pub fn of(record: &scoring::Record<'_>, errors: Vec<Rejection>) -> Self {
+        Self {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+            sequence: record.sequence,
+            taken_at: record.taken_at,
+            errors,
+            raw: None,
+            raw_base64: None,
+        }
+        .with_raw(record.value)
+    }
+
     pub fn with_raw(mut self, bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.raw = Some(text.to_owned()),

@@ -6,7 +6,8 @@ use crate::controller::Controller;
 use crate::log::Log;
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
-use crate::stage::{Answers, Judge, Kept, Setup};
+use crate::results::Answers;
+use crate::stage::{Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
 use crate::topics;
 use crate::versions::{Archive, Version};
@@ -82,9 +83,9 @@ impl Instance {
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
         let named = &settings.project.settings;
-        let log = Log::open(&named.log, &named.name, &settings.data, Some(settings.kafka), Some(predict.clone()), runtime)?;
+        let log = Log::open(&named.log, &named.name, &settings.data, Some(settings.kafka), runtime)?;
         topics::create(&log, &settings.project)?;
-        let mut source = log.source()?;
+        let mut source = log.source_ahead()?;
 
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(settings.data.join("store.db"))?);
         store_sink::set_floors(&log, &*store)?;
@@ -220,6 +221,8 @@ impl Instance {
         let raise = |counter: &telemetry::Counter, to: u64| {
             counter.inc_by(to.saturating_sub(counter.get()));
         };
+        let retries = progress.retries.load(Ordering::Relaxed) + self.lag.retries.load(Ordering::Relaxed) + self.log.retries();
+        raise(&m.broker.log_retries, retries);
         raise(&m.state.hits, stats.hits);
         raise(&m.state.misses, stats.misses);
         raise(&m.state.evictions, stats.evictions);

@@ -8,6 +8,7 @@ use pipeline::{Outgoing, Sink, Source};
 use project::LogSettings;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What a topic is created with.
@@ -34,24 +35,22 @@ pub enum Appender {
 }
 
 impl Log {
-    /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster. Records of the topic `ahead` may be read before
-    /// they are on disk.
+    /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster.
     pub fn open(
         settings: &LogSettings,
         name: &str,
         dir: &Path,
         listen: Option<SocketAddr>,
-        ahead: Option<String>,
         runtime: &tokio::runtime::Handle,
     ) -> Result<Self> {
         match settings {
             LogSettings::Embedded => {
                 let config = Config { listen, ..Config::new(dir.join("log")) };
                 let broker = runtime.block_on(Broker::open(config)).map_err(|e| kafka::embedded::error("cannot open the log", e))?;
-                Ok(Self::Embedded { log: Embedded::new(broker.clone(), ahead), broker })
+                Ok(Self::Embedded { log: Embedded::new(broker.clone()), broker })
             }
             LogSettings::Kafka { bootstrap, properties } => {
-                let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone() };
+                let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone(), ..Cluster::default() };
                 cluster.sender()?.check(Duration::from_secs(10))?;
                 // One writer a project: a second instance on the same cluster fences the first.
                 Ok(Self::Cluster { cluster, transactional_id: format!("sluice-{name}") })
@@ -100,6 +99,14 @@ impl Log {
         })
     }
 
+    /// For the scorer alone: where the log is ours, reads ahead of the disk, as what the sink writes waits for what it was made from.
+    pub fn source_ahead(&self) -> Result<Box<dyn Source>> {
+        Ok(match self {
+            Self::Embedded { log, .. } => Box::new(log.source_ahead()),
+            Self::Cluster { .. } => self.source()?,
+        })
+    }
+
     pub fn sink(&self, sequence: &str, outputs: &[&str]) -> Result<Box<dyn Sink>> {
         Ok(match self {
             Self::Embedded { log, .. } => Box::new(log.sink(sequence, outputs)),
@@ -144,6 +151,14 @@ impl Log {
                 .set_reader_floor(topic, partition, reader, next)
                 .map_err(|e| kafka::embedded::error(&format!("cannot set the floor of `{topic}`"), e)),
             Self::Cluster { .. } => Ok(()),
+        }
+    }
+
+    /// How often a cluster was away when it was written to.
+    pub fn retries(&self) -> u64 {
+        match self {
+            Self::Embedded { .. } => 0,
+            Self::Cluster { cluster, .. } => cluster.retries.load(Ordering::Relaxed),
         }
     }
 

@@ -24,6 +24,7 @@ mod outlets;
 mod platform;
 mod predictor;
 mod recent;
+mod results;
 mod running;
 mod shipped;
 mod stage;

@@ -1,20 +1,19 @@
-//! The scorer as a stage of the pipeline: control records change what judges, events become decisions, alerts, feature vectors and dead
-//! letters, and snapshots keep a restart short.
+//! The scorer as a stage of the pipeline: control records change what judges, events are judged (what is written of them: `results.rs`),
+//! and snapshots keep a restart short.
 
 use crate::controller::Ready;
 use crate::dead_letter::DeadLetter;
 use crate::disk::Disk;
 use crate::log::Log;
-use crate::predictor::Answer;
+use crate::results::{Answers, Part, Results, Spent};
+use crate::topics;
 use crate::versions::{Archive, Control};
-use crate::{topics, vectors};
-use bytes::Bytes;
-use domain::{Action, Error, Position, Result, Text, TopicPartition};
+use domain::{Error, Position, Result, Text, TopicPartition};
 use features::Engine;
 use parking_lot::Mutex;
-use pipeline::{Batch, Mark, Outgoing, Output, SnapshotStep, Stage};
+use pipeline::{Batch, Input, Mark, Output, Preparer, SnapshotStep, Stage};
 use rules::ListState;
-use scoring::{Outcome, Outputs, Phase, Plan, Record, Scorer};
+use scoring::{Decoded, Outcome, Phase, Plan, Record, Scorer};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,16 +41,6 @@ pub struct Setup {
     pub archive: Archive,
     /// Whose retention must not pass the snapshots.
     pub log: Option<Log>,
-}
-
-/// What waits for a batch to be durable.
-pub struct Answers {
-    /// By offset of the predict topic.
-    pub answers: Vec<(i64, Answer)>,
-    /// The last control record among them: its offset and sequence number.
-    pub control: Option<(i64, u64)>,
-    /// When the batch's decisions were handed on to be written.
-    pub made: Instant,
 }
 
 /// What the outside may see of the state.
@@ -114,9 +103,10 @@ pub struct Judge {
     snapshot_sequence: u64,
     taking: Option<(Meta, Instant)>,
     written: Option<u32>,
-    /// Which stream an input carries, by the input's index; looked up once.
-    streams: Vec<Option<usize>>,
-    out: Outputs,
+    routes: Routes,
+    /// The version that judges, for who reads records ahead.
+    current: Arc<Mutex<Arc<Plan>>>,
+    spent: Spent,
 }
 
 impl Judge {
@@ -170,8 +160,9 @@ impl Judge {
             snapshot_sequence: 0,
             taking: None,
             written: None,
-            streams: Vec::new(),
-            out: Outputs::default(),
+            routes: Routes::default(),
+            current: Arc::new(Mutex::new(plan)),
+            spent: Spent::default(),
         };
         *judge.scorer.lists() = lists;
         if let Some(meta) = &meta {
@@ -251,105 +242,74 @@ impl Judge {
         }
     }
 
-    fn flush(&mut self, records: &mut Vec<(Record<'_>, bool)>, outputs: &mut [Output], answers: &mut Vec<(i64, Answer)>) -> Result<()> {
+    fn flush(&mut self, records: &mut Vec<(Record<'_>, bool)>, decoded: &mut Decoded) -> Result<Option<Part>> {
         if records.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut out = self.spent.outputs();
         let batch: Vec<Record<'_>> = records.iter().map(|(r, _)| *r).collect();
         let stages = &self.metrics.stages;
         let mut begun = Instant::now();
-        self.scorer.score_by_phase(&batch, &mut self.out, &mut |phase| {
-            let histogram = match phase {
-                Phase::Decode => &stages.decode,
-                Phase::Features => &stages.features,
-                Phase::Rules => &stages.rules,
-            };
-            histogram.observe(begun.elapsed().as_secs_f64());
+        self.scorer.score_decoded(&batch, decoded, &mut out, &mut |phase| {
+            match phase {
+                // Done ahead; what is left of it is the memory of ids.
+                Phase::Decode => {}
+                Phase::Features => stages.features.observe(begun.elapsed().as_secs_f64()),
+                Phase::Rules => stages.rules.observe(begun.elapsed().as_secs_f64()),
+            }
             begun = Instant::now();
         })?;
-        let streams = &self.scorer.plan().streams;
+        let plan = self.scorer.plan();
         for same in batch.chunk_by(|a, b| a.stream == b.stream) {
-            self.metrics.taken(&streams[same[0].stream].name, same.len() as u64);
+            self.metrics.taken(&plan.streams[same[0].stream].name, same.len() as u64);
         }
-        let urgent = records.iter().map(|(_, urgent)| *urgent);
-        for ((record, outcome), urgent) in batch.iter().zip(self.out.outcomes.drain(..)).zip(urgent) {
-            let answer = match outcome {
-                Outcome::Decided(decision) => {
-                    match decision.decision {
-                        Action::Allow => self.metrics.decisions.allow.inc(),
-                        Action::Review => self.metrics.decisions.review.inc(),
-                        Action::Block => self.metrics.decisions.block.inc(),
-                    };
-                    let json = Bytes::from(decision.to_json());
-                    let key = Some(Bytes::copy_from_slice(decision.transaction_id.as_bytes()));
-                    for alert in decision.alerts() {
-                        let value = serde_json::to_vec(&alert).map_err(|e| Error::bug("an alert does not serialise").because(e))?;
-                        outputs[topics::ALERTS_AT].records.push(Outgoing { key: key.clone(), value: value.into() });
-                        self.metrics.alerts.inc();
-                    }
-                    outputs[topics::DECISIONS_AT].records.push(Outgoing { key, value: json.clone() });
-                    Answer::Decision(json)
-                }
-                Outcome::Absorbed => continue,
-                Outcome::Repeated(known) => {
-                    self.metrics.records_repeated.inc();
-                    Answer::Before { sequence: known.sequence, ordinal: known.ordinal as i64 }
-                }
-                Outcome::Rejected(errors) => {
-                    for wrong in &errors {
-                        self.metrics.rejected(&wrong.code);
-                    }
-                    let letter = DeadLetter {
-                        topic: record.topic.to_owned(),
-                        partition: record.partition,
-                        offset: record.offset,
-                        sequence: record.sequence,
-                        taken_at: record.taken_at,
-                        errors: errors.clone(),
-                        raw: None,
-                        raw_base64: None,
-                    }
-                    .with_raw(record.value);
-                    let value = serde_json::to_vec(&letter).map_err(|e| Error::bug("a dead letter does not serialise").because(e))?;
-                    outputs[topics::DEAD_LETTERS_AT].records.push(Outgoing { key: None, value: value.into() });
-                    Answer::Rejected(errors)
-                }
-            };
-            if urgent {
-                answers.push((record.offset, answer));
-            }
-        }
-        if !self.out.sequences.is_empty() && self.out.features.stride > 0 {
-            let plan = self.scorer.plan();
-            let value = vectors::encode(&plan.digest, &self.out.sequences, self.out.features.stride, &self.out.features.values);
-            outputs[topics::FEATURES_AT].records.push(Outgoing { key: None, value: value.into() });
-        }
+        let letters = batch.iter().zip(&out.outcomes).filter_map(|(record, outcome)| match outcome {
+            Outcome::Rejected(errors) => Some(DeadLetter::of(record, errors.clone())),
+            _ => None,
+        });
+        let part = Part {
+            letters: letters.collect(),
+            waited_for: records.iter().map(|(record, urgent)| urgent.then_some(record.offset)).collect(),
+            digest: plan.digest.clone(),
+            out,
+        };
         records.clear();
-        Ok(())
+        Ok(Some(part))
     }
 }
 
 impl Stage for Judge {
+    type Prepared = Decoded;
+    type Results = Results;
     type Answers = Answers;
 
-    fn process(&mut self, batch: &Batch<'_>, outputs: &mut [Output]) -> Result<Self::Answers> {
-        let mut answers = Vec::new();
-        let mut control = None;
+    fn preparer(&self) -> Preparer<Decoded> {
+        let (current, spent, metrics) = (self.current.clone(), self.spent.clone(), self.metrics.clone());
+        let mut routes = Routes::default();
+        Box::new(move |inputs, records| {
+            let begun = Instant::now();
+            let plan = current.lock().clone();
+            let mut decoded = spent.decoded();
+            let routed = records.iter().filter_map(|(input, record)| Some((routes.stream(&plan, inputs, *input)?, &record.value[..])));
+            decoded.decode(&plan, routed);
+            metrics.stages.decode.observe(begun.elapsed().as_secs_f64());
+            decoded
+        })
+    }
+
+    fn process(&mut self, batch: &Batch<'_>, mut decoded: Decoded) -> Result<Results> {
+        let mut results = Results::new(self.metrics.clone(), self.spent.clone());
         let mut records: Vec<(Record<'_>, bool)> = Vec::with_capacity(batch.records.len());
         for taken in batch.records {
             let at = &batch.inputs[taken.input].at;
             if at.topic == topics::CONTROL {
-                self.flush(&mut records, outputs, &mut answers)?;
+                results.parts.extend(self.flush(&mut records, &mut decoded)?);
                 self.control(taken.record, batch.mark)?;
-                control = Some((taken.record.offset, taken.sequence));
-                self.streams.clear();
+                results.control = Some((taken.record.offset, taken.sequence));
+                *self.current.lock() = self.scorer.plan().clone();
                 continue;
             }
-            if self.streams.len() < batch.inputs.len() {
-                self.streams = batch.inputs.iter().map(|i| stream_of(self.scorer.plan(), &i.at.topic)).collect();
-            }
-            // A topic that the version before read and this one does not.
-            let Some(stream) = self.streams[taken.input] else { continue };
+            let Some(stream) = self.routes.stream(self.scorer.plan(), batch.inputs, taken.input) else { continue };
             let urgent = batch.inputs[taken.input].rank == pipeline::Rank::Urgent;
             let record = Record {
                 stream,
@@ -362,8 +322,13 @@ impl Stage for Judge {
             };
             records.push((record, urgent));
         }
-        self.flush(&mut records, outputs, &mut answers)?;
-        Ok(Answers { answers, control, made: Instant::now() })
+        results.parts.extend(self.flush(&mut records, &mut decoded)?);
+        self.spent.give_decoded(decoded);
+        Ok(results)
+    }
+
+    fn render(results: Results, outputs: &mut [Output]) -> Result<Answers> {
+        results.render(outputs)
     }
 
     fn snapshot(&mut self, mark: &Mark, force: bool) -> Result<SnapshotStep> {
@@ -423,6 +388,24 @@ impl Stage for Judge {
             self.scorer.engine().evict();
             *self.kept.stats.lock() = self.scorer.engine().stats();
         }
+    }
+}
+
+/// Which stream an input carries, looked up once for each version and each set of inputs.
+#[derive(Default)]
+struct Routes {
+    of: Option<Arc<Plan>>,
+    streams: Vec<Option<usize>>,
+}
+
+impl Routes {
+    /// None for control, and for a topic that a version before read and this one does not.
+    fn stream(&mut self, plan: &Arc<Plan>, inputs: &[Input], input: usize) -> Option<usize> {
+        if self.streams.len() != inputs.len() || !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, plan)) {
+            self.streams = inputs.iter().map(|i| stream_of(plan, &i.at.topic)).collect();
+            self.of = Some(plan.clone());
+        }
+        self.streams[input]
     }
 }
 

@@ -4,10 +4,10 @@
 use crate::dead_letter::DeadLetter;
 use crate::log::Log;
 use crate::topics;
-use domain::{Decision, Error, Kind, Result, TopicPartition};
-use pipeline::Record;
+use domain::{Decision, Error, Kind, Position, Result, TopicPartition};
+use pipeline::{Record, Source};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use store::{Batch, DeadLetterRecord, DecisionRecord, Store};
 
@@ -24,6 +24,9 @@ const GATHER: Duration = Duration::from_millis(100);
 /// From this many records on there is nothing to gather.
 const ENOUGH: usize = 2_000;
 
+/// How long is waited before something is tried again: at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
 const READER: &str = "store";
 
 /// Decisions, then the topics of dead letters.
@@ -36,6 +39,8 @@ pub struct Lag {
     pub decisions: AtomicI64,
     /// The next decision that the store reads.
     pub position: AtomicI64,
+    /// How often the log or the store was away.
+    pub retries: AtomicU64,
 }
 
 /// Tells the broker how far the store is before clients are served, so that retention cannot pass it.
@@ -48,68 +53,101 @@ pub fn set_floors(log: &Log, store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// Runs until `stop` is set and everything that stood in the topics then is stored.
+/// Runs until `stop` is set and everything that stood in the topics then is stored. What can be tried again is, with longer and longer
+/// pauses: a log or a store that is away is waited for.
 pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> Result<()> {
-    let mut source = log.source()?;
-    let mut positions = store.positions()?;
-    let partitions = READ.map(|t| TopicPartition::new(t, 0));
-    lag.position.store(positions.next(&partitions[0]), Ordering::Relaxed);
+    let mut back_off = BACK_OFF.0;
+    let mut reader = Reader {
+        source: log.source()?,
+        // What asks for the end of a topic is not what reads it.
+        asking: log.source()?,
+        partitions: READ.map(|t| TopicPartition::new(t, 0)),
+        positions: store.positions()?,
+    };
+    lag.position.store(reader.positions.next(&reader.partitions[0]), Ordering::Relaxed);
     let mut synced = Instant::now();
-    let mut back_off = Duration::from_millis(50);
     loop {
         let stopping = stop.load(Ordering::SeqCst);
+        let step = reader.step(&**store, stopping, lag).and_then(|done| {
+            if synced.elapsed() >= SYNC_EVERY {
+                synced = Instant::now();
+                store.sync()?;
+                set_floors(log, &**store)?;
+            }
+            Ok(done)
+        });
+        match step {
+            Ok(true) => break,
+            Ok(false) => back_off = BACK_OFF.0,
+            Err(e) if e.kind == Kind::Retry => {
+                lag.retries.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "decisions are not stored now; trying again");
+                if stopping {
+                    // They are in the topic; the next start stores them.
+                    return Ok(());
+                }
+                pause(back_off, stop);
+                back_off = (back_off * 2).min(BACK_OFF.1);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    store.sync()
+}
+
+/// Sleeps, but not for long after `stop` is set.
+fn pause(length: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + length;
+    while Instant::now() < until && !stop.load(Ordering::SeqCst) {
+        std::thread::sleep(BACK_OFF.0);
+    }
+}
+
+/// Where the store stands in its topics.
+struct Reader {
+    source: Box<dyn Source>,
+    asking: Box<dyn Source>,
+    partitions: [TopicPartition; 3],
+    positions: Position,
+}
+
+impl Reader {
+    /// Stores what there is, or waits for more. True once there is nothing left and it is time to stop.
+    fn step(&mut self, store: &dyn Store, stopping: bool, lag: &Lag) -> Result<bool> {
         let mut fetched: Vec<Vec<Record>> = Vec::with_capacity(READ.len());
-        for at in &partitions {
+        for at in &self.partitions {
             let mut records = Vec::new();
-            source.fetch(at, positions.next(at), STEP_BYTES, &mut records)?;
+            self.source.fetch(at, self.positions.next(at), STEP_BYTES, &mut records)?;
             fetched.push(records);
         }
         if fetched.iter().all(Vec::is_empty) {
             lag.decisions.store(0, Ordering::Relaxed);
             if stopping {
-                break;
+                return Ok(true);
             }
-            let at: Vec<_> = partitions.iter().map(|p| (p.clone(), positions.next(p))).collect();
-            source.wait(&at, Duration::from_millis(200))?;
-        } else {
-            if !stopping && fetched.iter().map(Vec::len).sum::<usize>() < ENOUGH {
-                std::thread::sleep(GATHER);
-                for (at, records) in partitions.iter().zip(&mut fetched) {
-                    let next = records.last().map_or(positions.next(at), |r| r.offset + 1);
-                    source.fetch(at, next, STEP_BYTES, records)?;
-                }
-            }
-            match apply(&**store, &partitions, &fetched) {
-                Ok(()) => {
-                    back_off = Duration::from_millis(50);
-                    for (at, records) in partitions.iter().zip(&fetched) {
-                        if let Some(last) = records.last() {
-                            positions.advance(at.clone(), last.offset + 1);
-                        }
-                    }
-                    let (_, end) = source.bounds(&partitions[0])?;
-                    lag.position.store(positions.next(&partitions[0]), Ordering::Relaxed);
-                    lag.decisions.store(end - positions.next(&partitions[0]), Ordering::Relaxed);
-                }
-                Err(e) if e.kind == Kind::Retry => {
-                    tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "the store does not take decisions now; trying again");
-                    if stopping {
-                        // They are in the topic; the next start stores them.
-                        return Ok(());
-                    }
-                    std::thread::sleep(back_off);
-                    back_off = (back_off * 2).min(Duration::from_secs(5));
-                }
-                Err(e) => return Err(e),
+            let at: Vec<_> = self.partitions.iter().map(|p| (p.clone(), self.positions.next(p))).collect();
+            self.source.wait(&at, Duration::from_millis(200))?;
+            return Ok(false);
+        }
+        if !stopping && fetched.iter().map(Vec::len).sum::<usize>() < ENOUGH {
+            std::thread::sleep(GATHER);
+            for (at, records) in self.partitions.iter().zip(&mut fetched) {
+                let next = records.last().map_or(self.positions.next(at), |r| r.offset + 1);
+                self.source.fetch(at, next, STEP_BYTES, records)?;
             }
         }
-        if synced.elapsed() >= SYNC_EVERY {
-            synced = Instant::now();
-            store.sync()?;
-            set_floors(log, &**store)?;
+        apply(store, &self.partitions, &fetched)?;
+        for (at, records) in self.partitions.iter().zip(&fetched) {
+            if let Some(last) = records.last() {
+                self.positions.advance(at.clone(), last.offset + 1);
+            }
         }
+        let next = self.positions.next(&self.partitions[0]);
+        lag.position.store(next, Ordering::Relaxed);
+        let (_, end) = self.asking.bounds(&self.partitions[0])?;
+        lag.decisions.store(end - next, Ordering::Relaxed);
+        Ok(false)
     }
-    store.sync()
 }
 
 fn apply(store: &dyn Store, partitions: &[TopicPartition], fetched: &[Vec<Record>]) -> Result<()> {

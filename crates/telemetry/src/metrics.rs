@@ -125,6 +125,8 @@ pub struct Broker {
     pub connections: Gauge,
     /// On disk, all topics.
     pub log_bytes: Gauge,
+    /// How often the log, or the store behind it, was away and was tried again.
+    pub log_retries: Counter,
     pub sync_seconds: Histogram,
 }
 
@@ -284,9 +286,11 @@ impl Metrics {
             bytes_fetched: direction(BytesDirection::fetched),
             connections: Gauge::default(),
             log_bytes: Gauge::default(),
+            log_retries: Counter::default(),
             sync_seconds: latency(),
         };
         r.register("broker_connections", "Open connections to the embedded broker", broker.connections.clone());
+        r.register("log_retries", "Times that the log, or the store behind it, was away and was tried again", broker.log_retries.clone());
         r.register_with_unit("broker_log", "Size of all topics on disk", Unit::Bytes, broker.log_bytes.clone());
         r.register_with_unit("broker_sync", "Time to sync a log file to disk", Unit::Seconds, broker.sync_seconds.clone());
 

@@ -114,11 +114,13 @@ impl Inner {
     }
 
     pub(super) fn watermarks(&self) -> Watermarks {
+        let first_open = self.producers.first_open().unwrap_or(self.log_end);
         Watermarks {
             log_start: self.log_start,
             high_watermark: self.high_watermark,
-            last_stable: self.producers.first_open().map_or(self.high_watermark, |o| o.min(self.high_watermark)),
+            last_stable: first_open.min(self.high_watermark),
             log_end: self.log_end,
+            first_open,
         }
     }
 
@@ -487,9 +489,10 @@ impl Partition {
         }
     }
 
+    /// The high watermark rose: no news for those who have seen the records already.
     fn wake_risen(&self, rises: bool) {
         if rises {
-            self.wake(true);
+            self.listeners.lock().iter().filter_map(Weak::upgrade).filter(|l| !l.on_append).for_each(|l| l.wake());
         }
     }
 

@@ -13,8 +13,9 @@ use crate::records::Batch;
 /// Up to where a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Isolation {
-    /// Everything appended, on disk or not. Only for a reader whose own results become durable no earlier than what
-    /// it read (see `Broker::append_group`).
+    /// Everything appended, on disk or not, before the first open transaction; aborted records are left out. Only
+    /// for a reader whose own results become durable no earlier than what it read (see `Broker::append_group`). A
+    /// transaction's end is decided durably before its marker is appended, so a crash does not change it.
     Appended,
     /// Everything durable.
     #[default]
@@ -34,13 +35,15 @@ pub struct Watermarks {
     pub last_stable: i64,
     /// Offset after the last record appended, durable or not.
     pub log_end: i64,
+    /// Offset of the first record of the first open transaction; after the last record appended if none is open.
+    pub first_open: i64,
 }
 
 impl Watermarks {
     /// The offset at which a reader's view ends.
     pub fn end(&self, isolation: Isolation) -> i64 {
         match isolation {
-            Isolation::Appended => self.log_end,
+            Isolation::Appended => self.first_open,
             Isolation::ReadUncommitted => self.high_watermark,
             Isolation::ReadCommitted => self.last_stable,
         }
@@ -51,7 +54,7 @@ impl Watermarks {
 #[derive(Debug, Clone)]
 pub struct Fetched {
     /// Data batches in offset order, verbatim; the first may start before the offset asked for. Transaction
-    /// markers are left out, and with [`Isolation::ReadCommitted`] aborted batches too.
+    /// markers are left out, and except with [`Isolation::ReadUncommitted`] aborted batches too.
     pub batches: Vec<Batch>,
     /// Where to read next. It passes what was left out, so it may rise although there are no batches.
     pub next_offset: i64,
@@ -89,8 +92,8 @@ impl Partition {
         };
         let next_offset = chunk.headers.last().map_or(offset, |header| header.last_offset() + 1).max(offset);
         let aborted = match isolation {
-            Isolation::ReadCommitted => self.aborted_between(offset, next_offset),
-            _ => Vec::new(),
+            Isolation::ReadCommitted | Isolation::Appended => self.aborted_between(offset, next_offset),
+            Isolation::ReadUncommitted => Vec::new(),
         };
         let mut rest = chunk.bytes;
         let mut batches = Vec::with_capacity(chunk.headers.len());

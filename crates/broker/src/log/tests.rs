@@ -469,6 +469,7 @@ fn readers_see_committed_transactions_only() {
         }
         assert_eq!(partition.watermarks().last_stable, 1);
         assert_eq!(offsets(&partition, Isolation::ReadCommitted), [0]);
+        assert_eq!(offsets(&partition, Isolation::Appended), [0]);
         assert_eq!(offsets(&partition, Isolation::ReadUncommitted), [0, 1, 2, 3, 4]);
     }
     end(&partition, 8, false); // 5
@@ -483,6 +484,7 @@ fn readers_see_committed_transactions_only() {
         }
         assert_eq!(partition.watermarks().last_stable, 9);
         assert_eq!(offsets(&partition, Isolation::ReadCommitted), [0, 1, 2, 4, 7]);
+        assert_eq!(offsets(&partition, Isolation::Appended), [0, 1, 2, 4, 7]);
         let raw = partition.read_raw(0, 1 << 20, Isolation::ReadCommitted).unwrap();
         assert_eq!(raw.aborted, Some(vec![AbortedTransaction { producer_id: 8, first_offset: 3, last_offset: 5 }]));
         assert_eq!(partition.read_raw(6, 1 << 20, Isolation::ReadCommitted).unwrap().aborted, Some(vec![]));

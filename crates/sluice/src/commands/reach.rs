@@ -18,7 +18,7 @@ pub fn cluster(args: &Broker) -> Result<Cluster> {
     if opened::folder(&args.project).is_some()
         && let LogSettings::Kafka { bootstrap, properties } = &opened::open(&args.project)?.project.settings.log
     {
-        return Ok(Cluster { bootstrap: bootstrap.clone(), properties: properties.clone() });
+        return Ok(Cluster { bootstrap: bootstrap.clone(), properties: properties.clone(), ..Cluster::default() });
     }
     let running = Running::find(&args.data.data).map(|r| Running::callable(&r.kafka));
     Ok(Cluster::at(running.unwrap_or_else(|| USUAL.into())))

@@ -23,7 +23,7 @@ pub struct Preloaded {
 pub fn fill(data: &Path, project: &Project, events: &mut Events, count: u64, runtime: &tokio::runtime::Handle) -> Result<Preloaded> {
     let begun = Instant::now();
     let cannot = |e| kafka::embedded::error("cannot fill the log", e);
-    let log = Log::open(&LogSettings::Embedded, "bench", data, None, None, runtime)?;
+    let log = Log::open(&LogSettings::Embedded, "bench", data, None, runtime)?;
     topics::create(&log, project)?;
     let broker = log.broker().ok_or_else(|| Error::bug("a bench runs on the embedded log"))?;
     let judged = project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;

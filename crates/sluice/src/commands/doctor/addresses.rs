@@ -13,7 +13,7 @@ pub fn reachable(settings: &Settings) -> Vec<Finding> {
     match &settings.log {
         LogSettings::Embedded => {}
         LogSettings::Kafka { bootstrap, properties } => {
-            let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone() };
+            let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone(), ..Cluster::default() };
             let asked = cluster.sender().and_then(|sender| sender.check(PATIENCE));
             findings.push(match asked {
                 Ok(()) => Finding::fine("Kafka", format!("{bootstrap} answers")),

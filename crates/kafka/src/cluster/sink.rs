@@ -1,0 +1,196 @@
+//! Writing a cluster: what batches made and their entries in the sequence are one Kafka transaction, so nothing is ever half-written.
+//! While the cluster is away the same transaction is tried again.
+
+use super::{Cluster, PATIENCE, send};
+use domain::{Error, Kind, Result};
+use pipeline::{Entry, Outgoing, Output, Record, Sink, Ticket};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+impl Cluster {
+    /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`. Whoever wrote with the same
+    /// `transactional_id` before is fenced from the first call of `recover` on.
+    pub fn sink(&self, transactional_id: &str, sequence: &str, topics: &[&str]) -> Result<ClusterSink> {
+        let producer: ThreadedProducer<DefaultProducerContext> = self
+            .config()
+            .set("transactional.id", transactional_id)
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "0")
+            .set("compression.type", "lz4")
+            .set("queue.buffering.max.messages", "1000000")
+            .create()
+            .map_err(|e| self.error("cannot make a producer", e))?;
+        Ok(ClusterSink {
+            cluster: self.clone(),
+            producer: Some(producer),
+            sequence: sequence.to_owned(),
+            topics: topics.iter().map(|t| (*t).to_owned()).collect(),
+            commits: None,
+        })
+    }
+}
+
+struct Commit {
+    entry: Outgoing,
+    outputs: Vec<Output>,
+    timestamp_ms: i64,
+    done: SyncSender<Result<()>>,
+}
+
+/// Writes a cluster in transactions, one after the other on a thread of its own; what waits meanwhile goes into the next one together.
+pub struct ClusterSink {
+    cluster: Cluster,
+    producer: Option<ThreadedProducer<DefaultProducerContext>>,
+    sequence: String,
+    topics: Vec<String>,
+    commits: Option<SyncSender<Commit>>,
+}
+
+struct Waiting(Receiver<Result<()>>);
+
+impl Ticket for Waiting {
+    fn wait(self: Box<Self>) -> Result<()> {
+        self.0.recv().unwrap_or_else(|_| {
+            Err(Error::stop("the cluster's writer ended", "see the error before; start again: everything acknowledged is in the log"))
+        })
+    }
+}
+
+impl Sink for ClusterSink {
+    fn recover(&mut self, cut: Option<i64>) -> Result<()> {
+        if cut.is_some() {
+            return Err(Error::stop(
+                "the sequence names records that their topics do not hold",
+                "a topic was replaced; restore it, or start with another name in sluice.yml",
+            ));
+        }
+        let Some(producer) = self.producer.take() else { return Ok(()) };
+        producer.init_transactions(PATIENCE * 3).map_err(|e| self.cluster.error("cannot begin to write", e))?;
+        let (commits, waiting) = sync_channel::<Commit>(64);
+        let (cluster, sequence, topics) = (self.cluster.clone(), self.sequence.clone(), self.topics.clone());
+        std::thread::Builder::new()
+            .name("kafka-commit".into())
+            .spawn(move || write(&cluster, &producer, &sequence, &topics, &waiting))
+            .map_err(|e| Error::stop("could not start the writing thread", "raise the limit on threads").because(e))?;
+        self.commits = Some(commits);
+        Ok(())
+    }
+
+    fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>> {
+        let timestamp_ms = entry.timestamp_ms();
+        let entry = Outgoing { key: None, value: entry.to_json().into() };
+        let (done, ticket) = sync_channel(1);
+        let commits = self.commits.as_ref().ok_or_else(|| Error::bug("commit before recover"))?;
+        commits
+            .send(Commit { entry, outputs, timestamp_ms, done })
+            .map_err(|_| Error::stop("the cluster's writer ended", "see the error before; start again"))?;
+        Ok(Box::new(Waiting(ticket)))
+    }
+
+    fn complete(&mut self, _: &Record, _: Vec<Output>) -> Result<()> {
+        // An entry and its outputs were one transaction: where the entry is, they are.
+        Ok(())
+    }
+}
+
+fn write(
+    cluster: &Cluster,
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    sequence: &str,
+    topics: &[String],
+    waiting: &Receiver<Commit>,
+) {
+    while let Ok(first) = waiting.recv() {
+        let mut commits = vec![first];
+        commits.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(63));
+        match patiently(cluster, producer, || transaction(cluster, producer, sequence, topics, &commits)) {
+            Ok(()) => commits.into_iter().for_each(|c| drop(c.done.send(Ok(())))),
+            Err(e) => {
+                let message = e.to_string();
+                for commit in commits {
+                    let _ = commit.done.send(Err(Error::stop(
+                        format!("the results could not be written: {message}"),
+                        "start again when the cluster is well: what was not committed is made again",
+                    )));
+                }
+                // Later batches were scored on top of these: they must not be written.
+                return;
+            }
+        }
+    }
+}
+
+/// How long is waited before a transaction is tried again: at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Writes the same transaction until it is committed. Each attempt but the last was aborted, which is certain before the next begins.
+///
+/// # Errors
+/// Where this producer can write no more: another has its place, or the cluster refuses.
+fn patiently(
+    cluster: &Cluster,
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    mut attempt: impl FnMut() -> std::result::Result<(), KafkaError>,
+) -> Result<()> {
+    let mut back_off = BACK_OFF.0;
+    loop {
+        let Err(failure) = attempt() else { return Ok(()) };
+        let error = cluster.error("cannot write a transaction", failure);
+        if error.kind != Kind::Retry || is_fatal(producer) {
+            return Err(error);
+        }
+        cluster.retries.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(error = %error, wait_ms = back_off.as_millis() as u64, "the cluster does not take the results now; trying again");
+        abort(cluster, producer)?;
+        std::thread::sleep(back_off);
+        back_off = (back_off * 2).min(BACK_OFF.1);
+    }
+}
+
+fn is_fatal(producer: &ThreadedProducer<DefaultProducerContext>) -> bool {
+    producer.client().fatal_error().is_some()
+}
+
+fn abort(cluster: &Cluster, producer: &ThreadedProducer<DefaultProducerContext>) -> Result<()> {
+    loop {
+        match producer.abort_transaction(PATIENCE) {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(e)) if e.is_retriable() => {
+                tracing::warn!(error = %e, "the transaction is not aborted yet; trying again");
+            }
+            Err(e) => return Err(cluster.error("cannot abort", e)),
+        }
+    }
+}
+
+fn transaction(
+    cluster: &Cluster,
+    producer: &ThreadedProducer<DefaultProducerContext>,
+    sequence: &str,
+    topics: &[String],
+    commits: &[Commit],
+) -> std::result::Result<(), KafkaError> {
+    producer.begin_transaction()?;
+    for commit in commits {
+        for output in &commit.outputs {
+            for record in &output.records {
+                send(producer, &topics[output.topic], Some(0), record, commit.timestamp_ms)?;
+            }
+        }
+        send(producer, sequence, Some(0), &commit.entry, commit.timestamp_ms)?;
+    }
+    loop {
+        match producer.commit_transaction(PATIENCE * 3) {
+            Ok(()) => return Ok(()),
+            // Whether it is committed is not known yet: asking again tells.
+            Err(KafkaError::Transaction(e)) if e.is_retriable() => {
+                cluster.retries.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(error = %e, "the transaction is not committed yet; trying again");
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
