@@ -92,12 +92,6 @@ impl Decoder {
         if let Err(e) = outcome {
             return Err(vec![Rejection::record("not_json", format!("not a JSON object: {e}"))]);
         }
-        // Amounts that are wrong themselves would only make follow-up mistakes.
-        if found.wrong.is_empty() {
-            for slot in &self.converted {
-                self.convert(*slot, &mut found);
-            }
-        }
         for (slot, field) in self.fields.iter().enumerate() {
             if !field.must_be_brought() {
                 continue;
@@ -106,6 +100,12 @@ impl Decoder {
                 found.wrong.push(Rejection::field("missing", &field.name, "is required and missing"));
             } else if found.row[slot].is_null() && !found.wrong.iter().any(|w| w.field.as_deref() == Some(&*field.name)) {
                 found.wrong.push(Rejection::field("missing", &field.name, "is required and null"));
+            }
+        }
+        // Amounts that are wrong or missing themselves would only make follow-up mistakes.
+        if found.wrong.is_empty() {
+            for slot in &self.converted {
+                self.convert(*slot, &mut found);
             }
         }
         if found.wrong.is_empty() { Ok(found.unknown) } else { Err(found.wrong) }

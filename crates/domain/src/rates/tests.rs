@@ -93,4 +93,6 @@ fn without_a_rate_it_is_null_or_where_it_must_be_there_refused() {
         Err("wrong_type|amount: must be decimal(2), got \"x\"".into()),
         "one mistake is one"
     );
+    let no_time = r#"{"amount":10,"currency":"EUR"}"#;
+    assert_eq!(base(true, no_time), Err("missing|at: is required and missing".into()), "one mistake is one");
 }
