@@ -88,7 +88,9 @@ for name in "${stages[@]}"; do
         count "$log"
         [ "$failed" -gt 0 ] || failed=1
         printf '%5d s  FAILED\n' $((SECONDS - at))
-        grep -E '^(error|test .* FAILED|FAILED|failures:|---- )' "$log" | head -40
+        grep -E '^(error|test .* FAILED|FAILED|failures:)' "$log" | head -40
+        # What the failing tests themselves printed.
+        awk '/^---- .* stdout ----$/ { left = 15 } left-- > 0' "$log" | head -120
         echo "--- the end of $log:"
         tail -n 60 "$log"
         echo "$passed passed, $failed failed"

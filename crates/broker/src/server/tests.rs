@@ -54,6 +54,11 @@ impl Client {
     }
 
     async fn send<R: Request + HeaderVersion>(&mut self, request: &R, version: i16) {
+        self.try_send(request, version).await.unwrap();
+    }
+
+    /// As `send`, to a peer that may have closed the connection.
+    async fn try_send<R: Request + HeaderVersion>(&mut self, request: &R, version: i16) -> std::io::Result<()> {
         let mut body = BytesMut::new();
         request.encode(&mut body, version).unwrap();
         let key = ApiKey::try_from(R::KEY).unwrap();
@@ -75,12 +80,16 @@ impl Client {
             .with_client_id(Some(text("test")));
         header.encode(&mut frame, R::header_version(version)).unwrap();
         frame.extend_from_slice(&body);
-        self.send_raw(&frame).await;
+        self.try_send_raw(&frame).await
     }
 
     async fn send_raw(&mut self, frame: &[u8]) {
-        self.0.write_all(&(frame.len() as i32).to_be_bytes()).await.unwrap();
-        self.0.write_all(frame).await.unwrap();
+        self.try_send_raw(frame).await.unwrap();
+    }
+
+    async fn try_send_raw(&mut self, frame: &[u8]) -> std::io::Result<()> {
+        self.0.write_all(&(frame.len() as i32).to_be_bytes()).await?;
+        self.0.write_all(frame).await
     }
 
     async fn receive<R: Request>(&mut self, version: i16) -> R::Response
