@@ -12,8 +12,8 @@ pub mod suite;
 
 pub use page::{AlertFilter, MAX_PAGE, Page, PageRequest, PredictionFilter};
 pub use record::{
-    Applied, AuditBatch, AuditEntry, AuditLine, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, Role, Totals, TransactionRow,
-    TransactionView, User,
+    Applied, AuditBatch, AuditEntry, AuditLine, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, KafkaUser, Role, Totals,
+    TransactionRow, TransactionView, User,
 };
 pub use sqlite::Sqlite;
 
@@ -73,6 +73,18 @@ pub trait Store: Send + Sync {
 
     /// Makes a user, or gives an existing one this hash and role. The store never sees a password.
     fn put_user(&self, user: &User) -> Result<()>;
+
+    /// A user of the embedded broker by name.
+    fn kafka_user(&self, name: &str) -> Result<Option<KafkaUser>>;
+
+    /// All users of the embedded broker, by name.
+    fn kafka_users(&self) -> Result<Vec<KafkaUser>>;
+
+    /// Makes a user of the embedded broker, or changes one.
+    fn put_kafka_user(&self, user: &KafkaUser) -> Result<()>;
+
+    /// Removes a user of the embedded broker; tells whether there was one.
+    fn remove_kafka_user(&self, name: &str) -> Result<bool>;
 
     /// The secret of this name (such as the key that signs tokens), made by `make` when it is asked for the first time.
     fn secret(&self, name: &str, make: &dyn Fn() -> Vec<u8>) -> Result<Vec<u8>>;

@@ -132,6 +132,18 @@ pub struct User {
     pub role: Role,
 }
 
+/// Someone who may speak to the embedded broker. The store reads nothing into these texts: they are the broker's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaUser {
+    pub name: String,
+    /// What SCRAM-SHA-256 checks a password by; the password cannot be had from it.
+    pub scram_sha_256: String,
+    /// The same for SCRAM-SHA-512.
+    pub scram_sha_512: String,
+    /// What the user may do, as JSON.
+    pub grants: String,
+}
+
 /// One line of the audit trail: who did what to which thing.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {

@@ -32,6 +32,7 @@ fn cases<S: Store>() -> Vec<(&'static str, fn(&dyn Fn() -> S))> {
         ("amounts_are_exact", amounts_are_exact),
         ("dead_letters_keep_every_byte", dead_letters_keep_every_byte),
         ("users_and_secrets_last", users_and_secrets_last),
+        ("users_of_the_broker_come_and_go", users_of_the_broker_come_and_go),
         ("positions_of_other_sinks_are_their_own", positions_of_other_sinks_are_their_own),
         ("readers_never_see_half_a_batch", readers_never_see_half_a_batch),
     ]
@@ -393,6 +394,29 @@ fn users_and_secrets_last<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!((store.user("admin").unwrap(), store.user_count().unwrap()), (Some(user), 1));
     assert_eq!(store.user("Admin").unwrap(), None);
     assert_eq!(store.secret("jwt", &|| vec![9]).unwrap(), [1, 2, 3]);
+}
+
+fn users_of_the_broker_come_and_go<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    let user = |name: &str, grants: &str| KafkaUser {
+        name: name.into(),
+        scram_sha_256: "SCRAM-SHA-256$4096:c2FsdA==$a:b".into(),
+        scram_sha_512: "SCRAM-SHA-512$4096:c2FsdA==$c:d".into(),
+        grants: grants.into(),
+    };
+    assert_eq!((store.kafka_user("shop").unwrap(), store.kafka_users().unwrap()), (None, vec![]));
+    for user in [user("shop", "{}"), user("billing", "{}"), user("shop", r#"{"read":["alerts"]}"#)] {
+        store.put_kafka_user(&user).unwrap();
+    }
+    drop(store);
+    let store = open();
+    assert_eq!(store.kafka_user("shop").unwrap(), Some(user("shop", r#"{"read":["alerts"]}"#)));
+    assert_eq!(store.kafka_user("Shop").unwrap(), None);
+    assert_eq!(store.kafka_users().unwrap(), [user("billing", "{}"), user("shop", r#"{"read":["alerts"]}"#)]);
+    // They are not users of the API.
+    assert_eq!((store.user("shop").unwrap(), store.user_count().unwrap()), (None, 0));
+    assert_eq!((store.remove_kafka_user("shop").unwrap(), store.remove_kafka_user("shop").unwrap()), (true, false));
+    assert_eq!(store.kafka_users().unwrap(), [user("billing", "{}")]);
 }
 
 /// What other sinks keep here is theirs, and moves nothing of the store's.

@@ -5,7 +5,7 @@ use super::error::explain;
 use domain::{Error, Result};
 use rusqlite::{Connection, TransactionBehavior};
 
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_kafka_users.sql")];
 
 /// "SLUI": tells our files from other people's.
 const APPLICATION_ID: i32 = 0x534c_5549;

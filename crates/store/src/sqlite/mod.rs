@@ -10,7 +10,7 @@ mod read;
 mod write;
 
 use crate::page::{AlertFilter, Page, PageRequest, PredictionFilter};
-use crate::record::{Applied, AuditBatch, AuditEntry, Batch, DeadLetter, Totals, TransactionView, User};
+use crate::record::{Applied, AuditBatch, AuditEntry, Batch, DeadLetter, KafkaUser, Totals, TransactionView, User};
 use crate::{Role, Store};
 use domain::{Error, Position, Result, TopicPartition};
 use error::explain;
@@ -216,6 +216,38 @@ impl Store for Sqlite {
             )?;
             Ok(())
         })
+    }
+
+    fn kafka_user(&self, name: &str) -> Result<Option<KafkaUser>> {
+        self.read("reading a user of the broker", |db| {
+            db.prepare_cached("SELECT name, scram_sha_256, scram_sha_512, grants FROM kafka_users WHERE name = ?1")?
+                .query_row([name], read::kafka_user)
+                .optional()
+        })
+    }
+
+    fn kafka_users(&self) -> Result<Vec<KafkaUser>> {
+        self.read("reading the users of the broker", |db| {
+            db.prepare_cached("SELECT name, scram_sha_256, scram_sha_512, grants FROM kafka_users ORDER BY name")?
+                .query_map([], read::kafka_user)?
+                .collect()
+        })
+    }
+
+    fn put_kafka_user(&self, user: &KafkaUser) -> Result<()> {
+        self.durable("storing a user of the broker", |tx| {
+            tx.execute(
+                "INSERT INTO kafka_users (name, scram_sha_256, scram_sha_512, grants) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (name) DO UPDATE SET scram_sha_256 = excluded.scram_sha_256, scram_sha_512 = excluded.scram_sha_512,
+                 grants = excluded.grants, updated_at = excluded.updated_at",
+                params![user.name, user.scram_sha_256, user.scram_sha_512, user.grants],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn remove_kafka_user(&self, name: &str) -> Result<bool> {
+        self.durable("removing a user of the broker", |tx| Ok(tx.execute("DELETE FROM kafka_users WHERE name = ?1", [name])? > 0))
     }
 
     fn secret(&self, name: &str, make: &dyn Fn() -> Vec<u8>) -> Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::write::{SqlTime, action, severity};
 use crate::page::{AlertFilter, Cursor, Page, PredictionFilter};
-use crate::record::{DeadLetter, Totals, TransactionRow, TransactionView, predicted_fraud};
+use crate::record::{DeadLetter, KafkaUser, Totals, TransactionRow, TransactionView, predicted_fraud};
 use domain::{Decimal, Micros, time};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -183,6 +183,10 @@ fn json(row: &Row<'_>, column: usize) -> rusqlite::Result<Box<RawValue>> {
 fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Micros> {
     let text = row.get_ref(column)?.as_str()?;
     time::parse(text).ok_or_else(|| damaged(column, format!("`{text}` is not a time")))
+}
+
+pub(super) fn kafka_user(row: &Row<'_>) -> rusqlite::Result<KafkaUser> {
+    Ok(KafkaUser { name: row.get(0)?, scram_sha_256: row.get(1)?, scram_sha_512: row.get(2)?, grants: row.get(3)? })
 }
 
 /// A stored value that we cannot have written.
