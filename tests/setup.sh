@@ -19,6 +19,8 @@ missing=()
 command -v kcat > /dev/null || missing+=(kcat)
 command -v chromium > /dev/null || command -v chromium-browser > /dev/null || command -v google-chrome > /dev/null || missing+=(chromium)
 command -v openssl > /dev/null || missing+=(openssl)
+# What the Kafka client is built with.
+pkg-config --exists openssl 2> /dev/null || missing+=(pkg-config libssl-dev)
 if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
         echo "installing ${missing[*]} by apt-get"
