@@ -185,13 +185,14 @@ pub enum What {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   sluice score --events transactions=payments.jsonl
+  sluice score --events history --features
   sluice score --project shop --events transactions=t.jsonl --events clickstream=c.jsonl --features")]
 pub struct Score {
     #[command(flatten)]
     pub project: ProjectDir,
-    /// STREAM=FILE with one JSON record a line; may be given several times. Streams are merged by event time.
-    #[arg(long, required = true, value_parser = parse_pair)]
-    pub events: Vec<(String, PathBuf)>,
+    /// STREAM=FILE with one JSON record a line, or a folder of STREAM.jsonl files; may be given several times. Streams are merged by event time.
+    #[arg(long, required = true, value_name = "STREAM=FILE|DIR")]
+    pub events: Vec<String>,
     /// Adds every feature's value under "features".
     #[arg(long)]
     pub features: bool,
@@ -356,11 +357,8 @@ pub enum BenchName {
     Start,
     /// Cost of an event against the length of its window.
     Windows,
-}
-
-fn parse_pair(text: &str) -> Result<(String, PathBuf), String> {
-    let (stream, file) = text.split_once('=').ok_or("write STREAM=FILE")?;
-    Ok((stream.to_owned(), file.into()))
+    /// The shipped project on a simulated month: in process, through the log with the store on, and live.
+    Shipped,
 }
 
 fn parse_names(text: &str) -> Result<(String, String), String> {

@@ -5,11 +5,38 @@ use domain::{Decision, Error, Micros, Result, Value};
 use features::{Engine, MemoryCold};
 use scoring::{MemoryIds, Outcome, Outputs, Plan, Record, Scorer};
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Records scored together.
 const BATCH: usize = 1024;
+
+/// The files named, and those of the folders named. Of records at the same time the judged one comes first in a folder: what is known when
+/// a payment comes does not hold the payment yet.
+pub fn of(plan: &Plan, events: &[String]) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    for event in events {
+        if let Some((stream, file)) = event.split_once('=') {
+            files.push((stream.to_owned(), PathBuf::from(file)));
+            continue;
+        }
+        let dir = Path::new(event);
+        let mut found: Vec<(bool, String, PathBuf)> = plan
+            .streams
+            .iter()
+            .enumerate()
+            .map(|(at, stream)| (at != plan.judged, stream.name.to_string(), dir.join(format!("{}.jsonl", stream.name))))
+            .filter(|(.., path)| path.exists())
+            .collect();
+        if found.is_empty() {
+            let hint = "write STREAM=FILE, or name a folder of STREAM.jsonl files, as `sluice simulate --to DIR` makes it";
+            return Err(Error::stop(format!("`{event}` holds no stream of this project"), hint));
+        }
+        found.sort();
+        files.extend(found.into_iter().map(|(_, stream, path)| (stream, path)));
+    }
+    Ok(files)
+}
 
 /// One file of one stream, read line by line.
 struct Reader {
@@ -24,7 +51,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn open(plan: &Plan, name: &str, path: &std::path::Path) -> Result<Self> {
+    fn open(plan: &Plan, name: &str, path: &Path) -> Result<Self> {
         let Some(stream) = plan.streams.iter().position(|s| s.name == name) else {
             let names: Vec<&str> = plan.streams.iter().map(|s| s.name.as_str()).collect();
             let near = project::nearest(name, names.iter().copied())

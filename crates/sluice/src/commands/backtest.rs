@@ -16,7 +16,6 @@ use domain::{Decision, Error, Micros, Stream, Type, Value};
 use indicatif::{ProgressBar, ProgressStyle};
 use labels::Labels;
 use scoring::Plan;
-use std::path::{Path, PathBuf};
 use tally::{Amount, Tallies};
 
 /// Records that could not be taken are shown up to this many; all are counted.
@@ -25,7 +24,7 @@ const SHOWN: u64 = 10;
 pub fn run(args: &Backtest, output: OutputFormat) -> Result {
     let opened = opened::open(&args.project)?;
     let plan = &opened.plan;
-    let files = files_of(plan, &args.events)?;
+    let files = files::of(plan, &args.events)?;
     let stream = plan.judged();
     let amount = amount(stream);
     let id = stream.judged.as_ref().map_or("transaction_id", |roles| stream.fields[roles.id].name.as_str());
@@ -73,33 +72,6 @@ fn amount(stream: &Stream) -> Amount {
         _ => 0,
     });
     Amount { name: slot.map_or("(none)".into(), |slot| stream.fields[slot].name.to_string()), slot, scale }
-}
-
-/// The files named, and those of the folders named. Of records at the same time the judged one comes first in a folder: what is known when
-/// a payment comes does not hold the payment yet.
-fn files_of(plan: &Plan, events: &[String]) -> domain::Result<Vec<(String, PathBuf)>> {
-    let mut files = Vec::new();
-    for event in events {
-        if let Some((stream, file)) = event.split_once('=') {
-            files.push((stream.to_owned(), PathBuf::from(file)));
-            continue;
-        }
-        let dir = Path::new(event);
-        let mut found: Vec<(bool, String, PathBuf)> = plan
-            .streams
-            .iter()
-            .enumerate()
-            .map(|(at, stream)| (at != plan.judged, stream.name.to_string(), dir.join(format!("{}.jsonl", stream.name))))
-            .filter(|(.., path)| path.exists())
-            .collect();
-        if found.is_empty() {
-            let hint = "write STREAM=FILE, or name a folder of STREAM.jsonl files, as `sluice simulate --to DIR` makes it";
-            return Err(Error::stop(format!("`{event}` holds no stream of this project"), hint));
-        }
-        found.sort();
-        files.extend(found.into_iter().map(|(_, stream, path)| (stream, path)));
-    }
-    Ok(files)
 }
 
 /// Shown on a terminal alone.

@@ -10,7 +10,7 @@ use scoring::Plan;
 pub fn run(args: &Score) -> Result {
     let opened = opened::open(&args.project)?;
     let mut printer = Printer { plan: &opened.plan, features: args.features, out: Out::new() };
-    let counts = files::judge(&opened.plan, &args.events, &mut printer)?;
+    let counts = files::judge(&opened.plan, &files::of(&opened.plan, &args.events)?, &mut printer)?;
     printer.out.flush()?;
     if counts.refused > 0 {
         eprintln!("{} of {} records could not be taken", counts.refused, counts.records);

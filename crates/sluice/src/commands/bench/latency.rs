@@ -1,7 +1,8 @@
 //! From the scheduled send of an event to its decision in a foreign consumer's hand, at 10,000 a second, open loop. The baseline is
 //! the same pair of clients over an ordinary topic of the same broker: what sending, syncing and receiving cost without scoring.
 
-use super::open_loop::{Latencies, Schedule};
+use super::open_loop::Latencies;
+pub use super::open_loop::Schedule;
 use super::projects::{self, Events};
 use super::report::{Figure, Report};
 use super::scratch::Scratch;
@@ -18,10 +19,10 @@ use std::time::{Duration, Instant};
 const RATE: f64 = 10_000.0;
 const SECONDS: f64 = 20.0;
 /// Not counted: connections, first fetches, cold state.
-const WARM_SECONDS: f64 = 3.0;
+pub const WARM_SECONDS: f64 = 3.0;
 const ACCOUNTS: u64 = 50_000;
 const TRANSPORT: &str = "bench-transport";
-const QUANTILES: [f64; 3] = [0.5, 0.99, 1.0];
+pub const QUANTILES: [f64; 3] = [0.5, 0.99, 1.0];
 
 pub fn run(scale: f64) -> Result<Report> {
     let scratch = Scratch::new("latency")?;
@@ -45,9 +46,9 @@ pub fn run(scale: f64) -> Result<Report> {
     sender.check(Duration::from_secs(10))?;
     sender.send(TRANSPORT, 0, &Outgoing { key: None, value: "first".into() })?;
     sender.flush(Duration::from_secs(10))?;
-    let transport = drive(&sender, &cluster.tail(TRANSPORT)?, TRANSPORT, "t", rate, seconds)?;
+    let transport = generated(&sender, &cluster.tail(TRANSPORT)?, TRANSPORT, "t", rate, seconds)?;
     let before = server.usage();
-    let scored = drive(&sender, &cluster.tail(topics::DECISIONS)?, &judged, "l", rate, seconds)?;
+    let scored = generated(&sender, &cluster.tail(topics::DECISIONS)?, &judged, "l", rate, seconds)?;
     let after = server.usage();
 
     let [transport_ms, scored_ms] = [transport, scored].map(|mut run| (run.latencies.quantiles_ms(&QUANTILES), run.missing));
@@ -77,28 +78,41 @@ pub fn run(scale: f64) -> Result<Report> {
     Ok(report)
 }
 
-struct Run {
-    latencies: Latencies,
-    missing: u64,
+/// Generated events into `topic`, and what comes of them out of `tail`.
+fn generated(sender: &Sender, tail: &Tail, topic: &str, prefix: &str, rate: f64, seconds: f64) -> Result<Run> {
+    let mut events = Events::new(EPOCH, STEP, ACCOUNTS);
+    let send = |n: u64, schedule: &Schedule| {
+        let (account, event_time, json) = events.next(prefix);
+        let record = Outgoing { key: Some(format!("acc-{account:07}").into()), value: json.into() };
+        schedule.wait(n);
+        sender.send(topic, event_time / 1000, &record)
+    };
+    drive(tail, rate, seconds, send, |record| number(record, prefix))
 }
 
-/// Sends on schedule and receives on this thread.
-fn drive(sender: &Sender, tail: &Tail, topic: &str, prefix: &str, rate: f64, seconds: f64) -> Result<Run> {
+/// What came of one load.
+pub struct Run {
+    pub latencies: Latencies,
+    pub missing: u64,
+}
+
+/// Lets `send` send each event at its time, and receives on this thread; `number` knows an event again by what comes of it.
+pub fn drive(
+    tail: &Tail,
+    rate: f64,
+    seconds: f64,
+    mut send: impl FnMut(u64, &Schedule) -> Result<()> + Send,
+    number: impl Fn(&pipeline::Record) -> Option<u64>,
+) -> Result<Run> {
     let warm = (WARM_SECONDS * rate) as u64;
     let count = warm + (seconds * rate) as u64;
-    let mut events = Events::new(EPOCH, STEP, ACCOUNTS);
     let schedule = Schedule::at_rate(rate);
     let sent = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let sending = std::thread::Builder::new()
             .name("send".into())
             .spawn_scoped(scope, || {
-                let outcome = (0..count).try_for_each(|n| {
-                    let (account, event_time, json) = events.next(prefix);
-                    let record = Outgoing { key: Some(format!("acc-{account:07}").into()), value: json.into() };
-                    schedule.wait(n);
-                    sender.send(topic, event_time / 1000, &record)
-                });
+                let outcome = (0..count).try_for_each(|n| send(n, &schedule));
                 sent.store(true, Ordering::Release);
                 outcome
             })
@@ -110,7 +124,7 @@ fn drive(sender: &Sender, tail: &Tail, topic: &str, prefix: &str, rate: f64, sec
                 Some((_, record)) => {
                     let now = Instant::now();
                     quiet = now;
-                    let Some(n) = number(&record, prefix) else { continue };
+                    let Some(n) = number(&record) else { continue };
                     received += 1;
                     if n >= warm {
                         latencies.push(now.saturating_duration_since(schedule.due(n)));

@@ -1,4 +1,4 @@
-//! `sluice bench`: six measurements of this machine, each figure beside a baseline of the same run. One file a bench. Run together,
+//! `sluice bench`: seven measurements of this machine, each figure beside a baseline of the same run. One file a bench. Run together,
 //! each gets a process of its own, so that its memory and processor time are its own.
 
 mod http;
@@ -12,6 +12,7 @@ mod report;
 mod scoring;
 mod scratch;
 mod server;
+mod shipped;
 mod start;
 mod stream;
 mod usage;
@@ -25,8 +26,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// All of them, in the order they run.
-const ALL: [BenchName; 6] =
-    [BenchName::Scoring, BenchName::Windows, BenchName::Stream, BenchName::Latency, BenchName::Predict, BenchName::Start];
+const ALL: [BenchName; 7] = [
+    BenchName::Scoring,
+    BenchName::Windows,
+    BenchName::Stream,
+    BenchName::Latency,
+    BenchName::Predict,
+    BenchName::Start,
+    BenchName::Shipped,
+];
 
 /// The first event time of generated events: 2026-01-01.
 const EPOCH: i64 = 1_767_225_600_000_000;
@@ -66,6 +74,7 @@ fn name_of(which: BenchName) -> &'static str {
         BenchName::Predict => "predict",
         BenchName::Start => "start",
         BenchName::Windows => "windows",
+        BenchName::Shipped => "shipped",
     }
 }
 
@@ -78,6 +87,7 @@ fn measure(which: BenchName, scale: f64) -> domain::Result<Report> {
         BenchName::Predict => predict::run(scale),
         BenchName::Start => start::run(scale),
         BenchName::Windows => windows::run(scale),
+        BenchName::Shipped => shipped::run(scale),
     }?;
     report.bench = name_of(which).into();
     report.seconds = begun.elapsed().as_secs_f64();

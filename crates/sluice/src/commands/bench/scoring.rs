@@ -106,15 +106,15 @@ pub fn run(scale: f64) -> Result<Report> {
 }
 
 /// What the scoring loop does with a batch, but for the writing.
-struct Judge {
-    plan: Arc<Plan>,
-    out: Outputs,
-    decided: u64,
-    bytes: u64,
+pub struct Judge {
+    pub plan: Arc<Plan>,
+    pub out: Outputs,
+    pub decided: u64,
+    pub bytes: u64,
 }
 
 impl Judge {
-    fn batch(&mut self, scorer: &mut Scorer, batch: &[Record<'_>]) -> Result<()> {
+    pub fn batch(&mut self, scorer: &mut Scorer, batch: &[Record<'_>]) -> Result<()> {
         scorer.score(batch, &mut self.out)?;
         for outcome in &self.out.outcomes {
             let Outcome::Decided(decision) = outcome else { continue };

@@ -111,7 +111,7 @@ pub fn run(scale: f64) -> Result<Report> {
 }
 
 /// Decisions that are on disk.
-fn decided(instance: &Instance) -> Result<u64> {
+pub fn decided(instance: &Instance) -> Result<u64> {
     let marks = broker(instance)?.watermarks(topics::DECISIONS, 0).map_err(|e| kafka::embedded::error("cannot read the decisions", e))?;
     Ok(marks.high_watermark as u64)
 }
