@@ -17,6 +17,7 @@ use crate::files::replace_file;
 use crate::journal::Journal;
 use crate::log::{self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks};
 use crate::records::Batch;
+use crate::security::Security;
 use crate::server;
 use crate::settings::LogSettings;
 use crate::topics::{Topic, Topics};
@@ -155,9 +156,14 @@ impl Broker {
         tasks.push(tokio::spawn(task));
     }
 
-    /// Starts serving clients on the configured address; returns the real one.
+    /// Starts serving clients on the configured address, which must be a loopback one; returns the real one.
     pub async fn listen(&self) -> Result<SocketAddr> {
-        server::listen(self).await
+        self.listen_with(Security::default()).await
+    }
+
+    /// Starts serving clients on the configured address, secured; returns the real one.
+    pub async fn listen_with(&self, security: Security) -> Result<SocketAddr> {
+        server::listen(self, security).await
     }
 
     /// The address listened on, once [`Broker::listen`] has returned.

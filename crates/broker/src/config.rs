@@ -61,6 +61,10 @@ pub struct Limits {
     /// A request that has begun to arrive must arrive, and a peer must take some of its answer, within this time (with
     /// more for what is large).
     pub stall_timeout: Duration,
+    /// A client must have shown who it is, TLS included, within this time.
+    pub handshake_timeout: Duration,
+    /// How often those that are connected are looked up again.
+    pub user_refresh: Duration,
     /// Most threads that sync partitions.
     pub sync_threads: usize,
     /// Longest transaction a producer may ask for.
@@ -81,6 +85,8 @@ impl Default for Limits {
             fetch_memory_bytes: 256 << 20,
             idle_timeout: Duration::from_secs(10 * 60),
             stall_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            user_refresh: Duration::from_secs(5),
             sync_threads: 16,
             max_transaction_timeout: Duration::from_secs(15 * 60),
             max_partitions: 1_024,

@@ -64,6 +64,27 @@ pub enum Error {
     /// Only in-process code may write to this topic.
     #[error("topic {0} is internal: clients may read it but not write it")]
     Internal(String),
+    /// The user has no right to it.
+    #[error("user {user} may not {action} {name}; whoever runs the broker can allow it with `sluice users grant`")]
+    NotAllowed {
+        /// The user.
+        user: String,
+        /// What was tried.
+        action: &'static str,
+        /// On which topic.
+        name: String,
+    },
+    /// Only a superuser may do it.
+    #[error("only a superuser may do this; `sluice users grant NAME --superuser` makes one")]
+    NotSuperuser,
+    /// The listener cannot be secured as asked.
+    #[error("{0}")]
+    Security(String),
+    /// The listener would take everybody from everywhere.
+    #[error(
+        "not listening on {0}, where anybody on the network could read and write everything; ask for authentication, or say that there is to be none"
+    )]
+    Unprotected(std::net::SocketAddr),
     /// The producer's sequence number is neither the next nor a repeat.
     #[error("out of order sequence {found} of producer {producer_id}, expected {expected}")]
     OutOfOrderSequence {
@@ -149,7 +170,9 @@ impl Error {
             Error::CorruptBatch(_) => ResponseError::CorruptMessage,
             Error::TooLarge { .. } => ResponseError::MessageTooLarge,
             Error::UnsupportedCompression(_) => ResponseError::UnsupportedCompressionType,
-            Error::Internal(_) => ResponseError::TopicAuthorizationFailed,
+            Error::Internal(_) | Error::NotAllowed { .. } => ResponseError::TopicAuthorizationFailed,
+            Error::NotSuperuser => ResponseError::ClusterAuthorizationFailed,
+            Error::Security(_) | Error::Unprotected(_) => ResponseError::SecurityDisabled,
             Error::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Error::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
             Error::InvalidTransaction(_) => ResponseError::InvalidTxnState,

@@ -6,7 +6,7 @@
 //! in-process callers --> Broker +--------------------------------------> log (partition, segments, syncer)
 //! ```
 //! `records` is the batch format, `log` one partition, `topics` all of them, `journal` the broker's own durable
-//! state, `coordinator` consumer groups and transactions, `server` the wire. What is acknowledged is on disk; what
+//! state, `coordinator` consumer groups and transactions, `server` the wire, `security` who may use it. What is acknowledged is on disk; what
 //! is visible is on disk; order within a partition is the order of appends.
 
 mod broker;
@@ -17,6 +17,7 @@ mod files;
 mod journal;
 mod log;
 pub mod records;
+mod security;
 mod server;
 mod settings;
 mod topics;
@@ -27,3 +28,4 @@ pub use error::{Error, Result};
 pub use files::{DiskFiles, Files, SegmentFile};
 pub use log::{AbortedTransaction, Durable, Fetched, Isolation, Subscription, Watermarks};
 pub use records::{Batch, BatchBuilder, Compression};
+pub use security::{Authentication, Grants, Hash, Mechanism, Pattern, ScramSecret, Security, Tls, User, Users};

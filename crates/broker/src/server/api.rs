@@ -11,7 +11,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::connection::Reply;
 use super::{
-    Context, configs, fetch, group_offsets, groups, guard, metadata, offsets, produce, topic_admin, transaction_info, transactions,
+    Context, configs, fetch, group_offsets, groups, guard, metadata, offsets, produce, session, topic_admin, transaction_info, transactions,
 };
 
 /// A served request kind: key, lowest and highest version.
@@ -30,6 +30,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeGroups, 0, 6),
     (ApiKey::ListGroups, 0, 5),
     (ApiKey::DeleteGroups, 0, 2),
+    (ApiKey::SaslHandshake, 1, 1),
     (ApiKey::ApiVersions, 0, 4),
     (ApiKey::CreateTopics, 2, 7),
     (ApiKey::DeleteTopics, 1, 6),
@@ -42,6 +43,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::SaslAuthenticate, 0, 2),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::IncrementalAlterConfigs, 0, 1),
     (ApiKey::OffsetDelete, 0, 0),
@@ -54,7 +56,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
 /// A request with its header decoded.
 #[derive(Debug)]
 pub(super) struct Request {
-    key: ApiKey,
+    pub(super) key: ApiKey,
     pub(super) version: i16,
     correlation_id: i32,
     pub(super) client_id: StrBytes,
@@ -150,6 +152,8 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::AlterConfigs => request.reply(&configs::alter(&context, request.body()?).await),
         ApiKey::IncrementalAlterConfigs => request.reply(&configs::alter_incrementally(&context, request.body()?).await),
         ApiKey::ApiVersions => request.reply(&api_versions(&request)),
+        ApiKey::SaslHandshake => request.reply(&session::handshake(&context, request.body()?)),
+        ApiKey::SaslAuthenticate => request.reply(&session::authenticate(&context, request.body()?).await?),
         ApiKey::CreateTopics => request.reply(&topic_admin::create(&context, request.body()?, version).await),
         ApiKey::CreatePartitions => request.reply(&topic_admin::create_partitions(&context, request.body()?).await),
         ApiKey::DeleteTopics => request.reply(&topic_admin::delete(&context, request.body()?, version).await),

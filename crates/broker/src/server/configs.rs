@@ -12,6 +12,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::{Context, NODE_ID, failure, text};
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
+use crate::security::Right;
 use crate::settings::{self, Kind, Operation, SETTINGS, Setting};
 
 const TOPIC: i8 = 2;
@@ -27,6 +28,10 @@ pub(super) fn describe(context: &Context, request: DescribeConfigsRequest, versi
         let result =
             DescribeConfigsResult::default().with_resource_type(resource.resource_type).with_resource_name(resource.resource_name.clone());
         let configs = match resource.resource_type {
+            TOPIC if !context.session.may(Right::See, &resource.resource_name) => {
+                return result.with_error_code(ResponseError::TopicAuthorizationFailed.code());
+            }
+            BROKER if !context.session.may_all() => return result.with_error_code(ResponseError::ClusterAuthorizationFailed.code()),
             TOPIC => match context.broker.shared.topics.get(&resource.resource_name) {
                 Some(topic) => topic_settings(context, &topic.config),
                 None => return result.with_error_code(ResponseError::UnknownTopicOrPartition.code()),
@@ -176,7 +181,8 @@ fn answer(done: Result<()>) -> (i16, Option<StrBytes>) {
 
 async fn apply(context: &Context, change: Change, validate_only: bool) -> Result<()> {
     match change.kind {
-        TOPIC => {}
+        TOPIC => context.session.check(Right::Admin, &change.name)?,
+        BROKER if !context.session.may_all() => return Err(Error::NotSuperuser),
         BROKER => return Err(Error::InvalidConfig("settings of the broker are given at its start and cannot be changed".into())),
         _ => return Err(Error::InvalidArgument("only settings of topics (2) can be changed".into())),
     }

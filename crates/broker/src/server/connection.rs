@@ -9,24 +9,24 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures::poll;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Context;
-use super::api;
-use super::memory::{Memory, Room};
-use crate::broker::Broker;
+use super::memory::Room;
+use super::session::Session;
+use super::{Context, Listener, api};
 use crate::config::Limits;
 
 /// Bytes a second that a peer must send and take at least, beyond the stall timeout.
 const SLOWEST_BYTES_PER_SECOND: usize = 64 << 10;
 /// Largest request that carries no records.
 const MOST_BYTES_WITHOUT_RECORDS: usize = 4 << 20;
+/// Largest request of a client that is not known yet.
+const MOST_BYTES_OF_STRANGERS: usize = 64 << 10;
 /// Room made for a frame at first; it grows with what really arrives.
 const READ_BYTES: usize = 64 << 10;
 /// Bytes of a frame's length field, and of the kind of request behind it.
@@ -50,29 +50,49 @@ enum Answer {
 }
 
 /// Serves a connection until either side ends it.
-pub(super) async fn serve(broker: Broker, memory: Memory, stream: TcpStream, peer: SocketAddr) {
-    let stop = broker.shared.stop.clone();
-    let closed = stop.child_token();
+pub(super) async fn serve(listener: Listener, stream: TcpStream, peer: SocketAddr) {
+    let shared = listener.broker.shared.clone();
+    let limits = &shared.config.limits;
+    let closed = shared.stop.child_token();
+    let known_until = Instant::now() + limits.handshake_timeout;
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };
-    let (host, port) = match &broker.shared.config.advertised {
+    let (host, port) = match &shared.config.advertised {
         Some((host, port)) => (host.clone(), *port),
         None => (local.ip().to_string(), local.port()),
     };
-    let limits = broker.shared.config.limits.clone();
     let context = Arc::new(Context {
-        broker,
+        broker: listener.broker,
         host: StrBytes::from_string(host),
         port,
         peer,
-        memory,
+        session: Session::new(listener.directory, listener.tls.is_some() || peer.ip().is_loopback(), known_until),
+        memory: listener.memory,
         fetch_turn: Arc::new(Semaphore::new(1)),
         closed: closed.clone(),
     });
-    let (read_half, write_half) = stream.into_split();
+    let Some(tls) = listener.tls else {
+        let (from, to) = stream.into_split();
+        return converse(context, from, to).await;
+    };
+    match closed.run_until_cancelled(tokio::time::timeout_at(known_until, tls.0.accept(stream))).await {
+        Some(Ok(Ok(stream))) => {
+            let (from, to) = tokio::io::split(stream);
+            converse(context, from, to).await;
+        }
+        Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "a peer that does not get through the TLS handshake"),
+        Some(Err(_)) => tracing::debug!(%peer, "no TLS handshake in time"),
+        None => {}
+    }
+}
+
+/// Takes requests and answers them, until either side ends.
+async fn converse(context: Arc<Context>, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin + Send + 'static) {
+    let (peer, closed) = (context.peer, context.closed.clone());
+    let limits = context.broker.shared.config.limits.clone();
     let (answers, queue) = mpsc::channel(limits.max_inflight_requests.max(1));
-    let writer = tokio::spawn(write(write_half, queue, closed.clone(), limits.stall_timeout));
-    let reading = read(context, read_half, answers, &limits);
+    let writer = tokio::spawn(write(to, queue, closed.clone(), limits.stall_timeout));
+    let reading = read(context, from, answers, &limits);
     if let Some(Err(error)) = closed.run_until_cancelled(reading).await {
         tracing::debug!(%peer, error, "closing a connection");
     }
@@ -83,15 +103,22 @@ pub(super) async fn serve(broker: Broker, memory: Memory, stream: TcpStream, pee
     closed.cancel();
 }
 
-async fn read(context: Arc<Context>, mut from: OwnedReadHalf, answers: mpsc::Sender<Answer>, limits: &Limits) -> Result<(), String> {
+async fn read(
+    context: Arc<Context>,
+    mut from: impl AsyncRead + Unpin,
+    answers: mpsc::Sender<Answer>,
+    limits: &Limits,
+) -> Result<(), String> {
     let mut buffer = BytesMut::with_capacity(READ_BYTES);
     loop {
-        let idle_until = Instant::now() + limits.idle_timeout;
-        if !fill_to(&mut from, &mut buffer, LENGTH_BYTES, idle_until).await? {
+        let stranger_until = context.session.stranger_until();
+        let within = |until: Instant| stranger_until.map_or(until, |known| known.min(until));
+        if !fill_to(&mut from, &mut buffer, LENGTH_BYTES, within(Instant::now() + limits.idle_timeout)).await? {
             return Ok(());
         }
-        let length = frame_length(&buffer, limits.max_request_bytes)?;
-        let until = Instant::now() + allowance(limits.stall_timeout, length);
+        let most = if stranger_until.is_some() { MOST_BYTES_OF_STRANGERS } else { limits.max_request_bytes };
+        let length = frame_length(&buffer, most)?;
+        let until = within(Instant::now() + allowance(limits.stall_timeout, length));
         if !fill_to(&mut from, &mut buffer, LENGTH_BYTES + length.min(KIND_BYTES), until).await? {
             return Err("the peer is gone in the middle of a request".into());
         }
@@ -100,12 +127,15 @@ async fn read(context: Arc<Context>, mut from: OwnedReadHalf, answers: mpsc::Sen
         }
         let Some(room) = context.memory.request(length).await else { return Ok(()) };
         // The wait for room is not the peer's fault.
-        let until = Instant::now() + allowance(limits.stall_timeout, length);
+        let until = within(Instant::now() + allowance(limits.stall_timeout, length));
         if !fill_to(&mut from, &mut buffer, LENGTH_BYTES + length, until).await? {
             return Err("the peer is gone in the middle of a request".into());
         }
         buffer.advance(LENGTH_BYTES);
         let request = api::Request::decode(buffer.split_to(length).freeze())?;
+        if !context.session.admits(request.key) {
+            return Err(format!("a request of kind {:?} before the client is known", request.key));
+        }
         let handled = api::handle(context.clone(), request);
         let mut handling = Box::pin(async move {
             let reply = handled.await;
@@ -114,9 +144,11 @@ async fn read(context: Arc<Context>, mut from: OwnedReadHalf, answers: mpsc::Sen
         });
         let answer = match poll!(&mut handling) {
             std::task::Poll::Ready(reply) => Answer::Ready(reply.ok_or("the request cannot be answered")?),
-            std::task::Poll::Pending => Answer::Pending(tokio::spawn(handling)),
+            std::task::Poll::Pending if stranger_until.is_none() => Answer::Pending(tokio::spawn(handling)),
+            // Nothing of a stranger goes on beside what it is asked.
+            std::task::Poll::Pending => Answer::Ready(handling.await.ok_or("the request cannot be answered")?),
         };
-        if answers.send(answer).await.is_err() {
+        if answers.send(answer).await.is_err() || context.session.is_refused() {
             return Ok(());
         }
     }
@@ -128,7 +160,7 @@ fn allowance(stall_timeout: Duration, bytes: usize) -> Duration {
 }
 
 /// Reads until the buffer holds so many bytes, making room for no more than what has arrived; false at the end.
-async fn fill_to(from: &mut OwnedReadHalf, buffer: &mut BytesMut, wanted: usize, until: Instant) -> Result<bool, String> {
+async fn fill_to(from: &mut (impl AsyncRead + Unpin), buffer: &mut BytesMut, wanted: usize, until: Instant) -> Result<bool, String> {
     while buffer.len() < wanted {
         let missing = wanted - buffer.len();
         buffer.reserve(missing.min(buffer.len().max(READ_BYTES)));
@@ -156,7 +188,7 @@ fn carries_records(buffer: &[u8]) -> bool {
     buffer.get(LENGTH_BYTES..LENGTH_BYTES + KIND_BYTES) == Some(&(ApiKey::Produce as i16).to_be_bytes())
 }
 
-async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Answer>, closed: CancellationToken, stall_timeout: Duration) {
+async fn write(mut to: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<Answer>, closed: CancellationToken, stall_timeout: Duration) {
     let writing = async {
         while let Some(answer) = queue.recv().await {
             let reply = match answer {
@@ -177,8 +209,14 @@ async fn write(mut to: OwnedWriteHalf, mut queue: mpsc::Receiver<Answer>, closed
                     _ => return,
                 }
             }
+            // TLS keeps what the socket has not taken.
+            if !matches!(tokio::time::timeout(stall_timeout, to.flush()).await, Ok(Ok(()))) {
+                return;
+            }
             drop(reply.permit);
         }
+        // With TLS the peer is told that nothing was cut off.
+        let _ = tokio::time::timeout(stall_timeout, to.shutdown()).await;
     };
     closed.run_until_cancelled(writing).await;
     closed.cancel();

@@ -16,6 +16,7 @@ use super::connection::FetchPermit;
 use super::memory::Room;
 use crate::error::Error;
 use crate::log::{Isolation, LEADER_EPOCH, Partition, RawFetch, Subscription};
+use crate::security::Right;
 use crate::topics::Topic;
 
 /// Longest long poll, whatever the client asks.
@@ -36,15 +37,7 @@ pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16
     let most = context.broker.shared.config.limits.max_fetch_bytes;
     let most = usize::try_from(request.max_bytes).unwrap_or(0).clamp(1, most);
     let least = usize::try_from(request.min_bytes).unwrap_or(0).min(most);
-    let topics: Vec<(FetchTopic, Option<Arc<Topic>>)> = request
-        .topics
-        .into_iter()
-        .map(|asked| {
-            let topics = &context.broker.shared.topics;
-            let topic = if version >= TOPIC_ID_VERSION { topics.get_by_id(asked.topic_id) } else { topics.get(&asked.topic) };
-            (asked, topic)
-        })
-        .collect();
+    let topics: Vec<Asked> = request.topics.into_iter().map(|asked| find(context, asked, version)).collect();
     let mut subscription: Option<Subscription> = None;
     let mut least_room = 0;
     loop {
@@ -77,23 +70,43 @@ pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16
     }
 }
 
+/// What is asked of a topic, and the topic, or why not.
+type Asked = (FetchTopic, Result<Arc<Topic>, ResponseError>);
+
+fn find(context: &Context, asked: FetchTopic, version: i16) -> Asked {
+    let (topics, session) = (&context.broker.shared.topics, &context.session);
+    let by_id = version >= TOPIC_ID_VERSION;
+    let topic = if by_id { topics.get_by_id(asked.topic_id) } else { topics.get(&asked.topic) };
+    let name = topic.as_ref().map_or(asked.topic.as_str(), |topic| &topic.name);
+    // An id tells nothing to those who may not see its topic.
+    let hidden = by_id && !session.may(Right::See, name);
+    let found = match topic {
+        Some(topic) if session.may(Right::Read, &topic.name) => Ok(topic),
+        None if by_id => Err(ResponseError::UnknownTopicId),
+        None if session.may(Right::Read, name) => Err(ResponseError::UnknownTopicOrPartition),
+        _ if hidden => Err(ResponseError::UnknownTopicId),
+        _ => Err(ResponseError::TopicAuthorizationFailed),
+    };
+    (asked, found)
+}
+
 struct Round {
     responses: Vec<FetchableTopicResponse>,
     bytes: usize,
     failed: bool,
 }
 
-fn partitions_of(topics: &[(FetchTopic, Option<Arc<Topic>>)]) -> Vec<Arc<Partition>> {
-    let named = topics.iter().filter_map(|(asked, topic)| Some((asked, topic.as_ref()?)));
+fn partitions_of(topics: &[Asked]) -> Vec<Arc<Partition>> {
+    let named = topics.iter().filter_map(|(asked, topic)| Some((asked, topic.as_ref().ok()?)));
     named.flat_map(|(asked, topic)| asked.partitions.iter().filter_map(|p| topic.partitions.get(p.partition as usize))).cloned().collect()
 }
 
-fn read_round(topics: &[(FetchTopic, Option<Arc<Topic>>)], most: usize, isolation: Isolation, version: i16) -> Round {
+fn read_round(topics: &[Asked], most: usize, isolation: Isolation, version: i16) -> Round {
     let mut round = Round { responses: Vec::with_capacity(topics.len()), bytes: 0, failed: false };
     for (asked, topic) in topics {
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
-            let read = read_partition(topic.as_deref(), partition, most.saturating_sub(round.bytes), isolation, version);
+            let read = read_partition(topic, partition, most.saturating_sub(round.bytes), isolation);
             let data = PartitionData::default().with_partition_index(partition.partition);
             partitions.push(match read {
                 Ok(fetched) => {
@@ -137,16 +150,15 @@ fn answer(data: PartitionData, fetched: RawFetch, version: i16) -> PartitionData
 
 /// The error is its code and the log's start, if known.
 fn read_partition(
-    topic: Option<&Topic>,
+    topic: &Result<Arc<Topic>, ResponseError>,
     asked: &FetchPartition,
     budget: usize,
     isolation: Isolation,
-    version: i16,
 ) -> Result<RawFetch, (i16, i64)> {
-    let unknown =
-        if version >= TOPIC_ID_VERSION && topic.is_none() { ResponseError::UnknownTopicId } else { ResponseError::UnknownTopicOrPartition };
+    let topic = topic.as_ref().map_err(|error| (error.code(), -1))?;
     let at = usize::try_from(asked.partition).ok();
-    let partition = topic.zip(at).and_then(|(topic, at)| topic.partitions.get(at)).ok_or((unknown.code(), -1))?;
+    let unknown = (ResponseError::UnknownTopicOrPartition.code(), -1);
+    let partition = at.and_then(|at| topic.partitions.get(at)).ok_or(unknown)?;
     if asked.current_leader_epoch > LEADER_EPOCH {
         return Err((ResponseError::UnknownLeaderEpoch.code(), -1));
     }

@@ -19,6 +19,7 @@ use kafka_protocol::protocol::{Decodable, StrBytes};
 use super::{Context, code_of, text, topic_name};
 use crate::coordinator::{CommittedOffset, GroupInfo, MemberId, OffsetKey};
 use crate::log::Durable;
+use crate::security::Right;
 
 /// Longest metadata that may be kept with an offset.
 const MOST_METADATA_BYTES: usize = 4096;
@@ -49,6 +50,7 @@ impl Commits {
             if offset.metadata.len() > MOST_METADATA_BYTES {
                 return Err(ResponseError::OffsetMetadataTooLarge);
             }
+            context.session.check(Right::Read, topic).map_err(|error| error.response())?;
             context.broker.shared.topics.partition(topic, partition).map(drop).map_err(|error| error.response())
         });
         if checked.is_ok() {
@@ -73,7 +75,7 @@ pub(super) async fn commit(context: &Context, request: OffsetCommitRequest) -> O
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id_or_member_epoch,
     };
-    let allowed = coordinator.groups.may_commit(member);
+    let allowed = context.session.check_group(&request.group_id).and_then(|()| coordinator.groups.may_commit(member));
     let mut commits = Commits::new(&request.group_id);
     for topic in request.topics {
         commits.topic(&topic.name);
@@ -109,6 +111,9 @@ async fn durable(changed: crate::Result<Durable>) -> Result<(), ResponseError> {
 pub(super) async fn delete(context: &Context, request: OffsetDeleteRequest) -> OffsetDeleteResponse {
     let coordinator = &context.broker.shared.coordinator;
     let group: &str = &request.group_id;
+    if let Err(error) = context.session.check_group(group) {
+        return OffsetDeleteResponse::default().with_error_code(error.code());
+    }
     let active = coordinator.groups.describe(group).filter(|info| !info.members.is_empty());
     let refused = match &active {
         None if coordinator.offsets.of_group(group).is_empty() => Some(ResponseError::GroupIdNotFound),
@@ -125,7 +130,9 @@ pub(super) async fn delete(context: &Context, request: OffsetDeleteRequest) -> O
         let mut checked = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
             let (name, index) = (&topic.name, partition.partition_index);
-            let known = context.broker.shared.topics.partition(name, index).map(drop).map_err(|error| error.response());
+            let allowed = context.session.check(Right::Read, name);
+            let known = allowed.and_then(|()| context.broker.shared.topics.partition(name, index).map(drop));
+            let known = known.map_err(|error| error.response());
             let free = if subscribed.contains(name.as_str()) { Err(ResponseError::GroupSubscribedToTopic) } else { Ok(()) };
             let result = known.and(free);
             if result.is_ok() {
@@ -178,7 +185,10 @@ pub(super) fn fetch(context: &Context, request: OffsetFetchRequest, version: i16
                 OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions.collect())
             });
             let topics = topics.collect();
-            OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone()).with_topics(topics)
+            OffsetFetchResponseGroup::default()
+                .with_group_id(group.group_id.clone())
+                .with_error_code(code_of(context.session.check_group(&group.group_id)))
+                .with_topics(topics)
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
@@ -194,15 +204,24 @@ pub(super) fn fetch(context: &Context, request: OffsetFetchRequest, version: i16
         });
         OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions.collect())
     });
-    OffsetFetchResponse::default().with_topics(topics.collect())
+    let response = OffsetFetchResponse::default().with_topics(topics.collect());
+    // Version 1 tells it for each partition alone.
+    if version < 2 { response } else { response.with_error_code(code_of(context.session.check_group(&request.group_id))) }
 }
 
-/// The committed offsets asked for, or all of the group.
+/// The committed offsets asked for, or all of the group that the client may see.
 fn find(context: &Context, group: &str, asked: Asked, stable: bool) -> Vec<(TopicName, Vec<Found>)> {
     let coordinator = &context.broker.shared.coordinator;
+    let allowed = context.session.check_group(group);
     let asked = asked.unwrap_or_else(|| {
         let mut topics: Vec<(TopicName, Vec<i32>)> = Vec::new();
+        if allowed.is_err() {
+            return topics;
+        }
         for (key, _) in coordinator.offsets.of_group(group) {
+            if !context.session.may(Right::See, &key.topic) {
+                continue;
+            }
             match topics.last_mut() {
                 Some((name, partitions)) if name.as_str() == key.topic => partitions.push(key.partition),
                 _ => topics.push((topic_name(&key.topic), vec![key.partition])),
@@ -211,7 +230,11 @@ fn find(context: &Context, group: &str, asked: Asked, stable: bool) -> Vec<(Topi
         topics
     });
     let found = asked.into_iter().map(|(name, partitions)| {
+        let seen = allowed.and_then(|()| context.session.check(Right::See, &name).map_err(|error| error.response()));
         let partitions = partitions.into_iter().map(|partition| {
+            if let Err(error) = seen {
+                return (partition, -1, -1, StrBytes::default(), error.code());
+            }
             let key = OffsetKey { group: group.to_string(), topic: name.to_string(), partition };
             if stable && coordinator.transactions.has_pending_offset(&key) {
                 return (partition, -1, -1, StrBytes::default(), ResponseError::UnstableOffsetCommit.code());

@@ -17,17 +17,30 @@ use kafka_protocol::protocol::StrBytes;
 use super::{Context, NODE_ID, code_of, text};
 use crate::coordinator::{GroupInfo, JoinRequest, MemberId};
 use crate::error::Result;
+use crate::security::Right;
 
 /// Coordinators of groups and of transactions; other kinds there are not.
-const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 pub(super) fn find_coordinator(context: &Context, request: FindCoordinatorRequest, version: i16) -> FindCoordinatorResponse {
-    let code = code_of(KEY_TYPES.contains(&request.key_type).then_some(()).ok_or(ResponseError::InvalidRequest));
+    let code = |key: &str| {
+        code_of(match request.key_type {
+            GROUP => context.session.check_group(key),
+            TRANSACTION => context.session.check_transactional_id(key),
+            _ => Err(ResponseError::InvalidRequest),
+        })
+    };
     let (host, port) = (context.host.clone(), i32::from(context.port));
     if version < 4 {
-        return FindCoordinatorResponse::default().with_error_code(code).with_node_id(NODE_ID).with_host(host).with_port(port);
+        return FindCoordinatorResponse::default()
+            .with_error_code(code(&request.key))
+            .with_node_id(NODE_ID)
+            .with_host(host)
+            .with_port(port);
     }
     let coordinators = request.coordinator_keys.into_iter().map(|key| {
+        let code = code(&key);
         Coordinator::default().with_key(key).with_error_code(code).with_node_id(NODE_ID).with_host(host.clone()).with_port(port)
     });
     FindCoordinatorResponse::default().with_coordinators(coordinators.collect())
@@ -38,6 +51,10 @@ fn milliseconds(ms: i32) -> Duration {
 }
 
 pub(super) async fn join(context: &Context, request: JoinGroupRequest, version: i16, client_id: &str) -> JoinGroupResponse {
+    if let Err(error) = context.session.check_group(&request.group_id) {
+        let protocol_name = (version < 7).then(StrBytes::default);
+        return JoinGroupResponse::default().with_error_code(error.code()).with_generation_id(-1).with_protocol_name(protocol_name);
+    }
     let session_timeout = milliseconds(request.session_timeout_ms);
     let joining = JoinRequest {
         group: request.group_id.to_string(),
@@ -76,6 +93,9 @@ fn own(bytes: Bytes) -> Bytes {
 }
 
 pub(super) async fn sync(context: &Context, request: SyncGroupRequest) -> SyncGroupResponse {
+    if let Err(error) = context.session.check_group(&request.group_id) {
+        return SyncGroupResponse::default().with_error_code(error.code());
+    }
     let member = MemberId {
         group: &request.group_id,
         member: &request.member_id,
@@ -100,11 +120,15 @@ pub(super) fn heartbeat(context: &Context, request: HeartbeatRequest) -> Heartbe
         instance: request.group_instance_id.as_deref(),
         generation: request.generation_id,
     };
-    let done = context.broker.shared.coordinator.groups.heartbeat(member);
+    let allowed = context.session.check_group(&request.group_id);
+    let done = allowed.and_then(|()| context.broker.shared.coordinator.groups.heartbeat(member));
     HeartbeatResponse::default().with_error_code(code_of(done))
 }
 
 pub(super) fn leave(context: &Context, request: LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
+    if let Err(error) = context.session.check_group(&request.group_id) {
+        return LeaveGroupResponse::default().with_error_code(error.code());
+    }
     let groups = &context.broker.shared.coordinator.groups;
     if version < 3 {
         let done = groups.leave(&request.group_id, &request.member_id, None);
@@ -125,6 +149,9 @@ pub(super) fn describe(context: &Context, request: DescribeGroupsRequest, versio
     let stored: BTreeSet<String> = coordinator.offsets.groups().into_iter().collect();
     let groups = request.groups.into_iter().map(|id| {
         let described = DescribedGroup::default().with_group_id(id.clone());
+        if let Err(error) = context.session.check_group(&id) {
+            return described.with_error_code(error.code());
+        }
         match coordinator.groups.describe(&id) {
             Some(info) => describe_active(described, info, version),
             None if stored.contains(id.as_str()) => described.with_group_state(text("Empty")).with_protocol_type(text("consumer")),
@@ -164,6 +191,7 @@ pub(super) fn list(context: &Context, request: ListGroupsRequest) -> ListGroupsR
     let wanted = |filter: &[StrBytes], value: &str| filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(value));
     let groups = groups
         .into_iter()
+        .filter(|(name, ..)| context.session.may(Right::Group, name))
         .filter(|(.., state)| wanted(&request.states_filter, state) && wanted(&request.types_filter, "classic"))
         .map(|(name, kind, state)| {
             ListedGroup::default()
@@ -188,6 +216,9 @@ pub(super) async fn delete(context: &Context, request: DeleteGroupsRequest) -> D
 }
 
 async fn delete_one(context: &Context, group: &str) -> Result<std::result::Result<(), ResponseError>> {
+    if let Err(error) = context.session.check_group(group) {
+        return Ok(Err(error));
+    }
     let coordinator = &context.broker.shared.coordinator;
     if coordinator.groups.is_active(group) {
         return Ok(Err(ResponseError::NonEmptyGroup));

@@ -116,6 +116,8 @@ const SHAPES: &[(ApiKey, i16, &[Field])] = &[
     (ApiKey::DescribeGroups, 5, &[all(TEXTS), since(3, Fixed(1))]),
     (ApiKey::ListGroups, 3, &[since(4, TEXTS), since(5, TEXTS)]),
     (ApiKey::DeleteGroups, 2, &[all(TEXTS)]),
+    (ApiKey::SaslHandshake, LAST, &[all(Text)]),
+    (ApiKey::SaslAuthenticate, 2, &[all(Bytes)]),
     (ApiKey::ApiVersions, 3, &[since(3, Text), since(3, Text)]),
     (ApiKey::CreateTopics, 5, CREATE_TOPICS),
     (ApiKey::DeleteTopics, 4, &[since(6, Structs(&[all(Text), all(Fixed(16))])), until(5, TEXTS), all(Fixed(4))]),

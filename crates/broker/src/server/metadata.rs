@@ -10,6 +10,7 @@ use kafka_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse, 
 use super::{Context, NODE_ID, text, topic_name};
 use crate::config::TopicConfig;
 use crate::log::LEADER_EPOCH;
+use crate::security::Right;
 use crate::topics::Topic;
 
 pub(super) async fn metadata(context: &Context, request: MetadataRequest, version: i16) -> MetadataResponse {
@@ -22,12 +23,16 @@ pub(super) async fn metadata(context: &Context, request: MetadataRequest, versio
     let auto_create = shared.config.auto_create && (version < 4 || request.allow_auto_topic_creation);
     let mut topics = Vec::new();
     match asked {
-        None => topics.extend(shared.topics.all().iter().map(|topic| describe(topic, version))),
+        None => {
+            let all = shared.topics.all();
+            let seen = all.iter().filter(|topic| context.session.may(Right::See, &topic.name));
+            topics.extend(seen.map(|topic| describe(topic, version)));
+        }
         Some(asked) => {
             for asked in asked {
                 topics.push(match asked.name {
                     Some(name) => by_name(context, &name, auto_create, version).await,
-                    None => match shared.topics.get_by_id(asked.topic_id) {
+                    None => match shared.topics.get_by_id(asked.topic_id).filter(|topic| context.session.may(Right::See, &topic.name)) {
                         Some(topic) => describe(&topic, version),
                         None => MetadataResponseTopic::default()
                             .with_name((version < 12).then(Default::default))
@@ -48,12 +53,18 @@ pub(super) async fn metadata(context: &Context, request: MetadataRequest, versio
 
 async fn by_name(context: &Context, name: &str, auto_create: bool, version: i16) -> MetadataResponseTopic {
     let failed = |code: i16| MetadataResponseTopic::default().with_name(Some(topic_name(name))).with_error_code(code);
+    if let Err(error) = context.session.check(Right::See, name) {
+        return failed(error.response().code());
+    }
     if let Some(topic) = context.broker.shared.topics.get(name) {
         return describe(&topic, version);
     }
     if !auto_create {
         let known = crate::config::check_topic_name(name);
         return failed(known.err().map_or(ResponseError::UnknownTopicOrPartition, |e| e.response()).code());
+    }
+    if let Err(error) = context.session.check(Right::Create, name) {
+        return failed(error.response().code());
     }
     let (broker, owned) = (context.broker.clone(), name.to_string());
     let creating = move || broker.shared.topics.create(&owned, TopicConfig::default());

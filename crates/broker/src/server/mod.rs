@@ -13,6 +13,7 @@ mod memory;
 mod metadata;
 mod offsets;
 mod produce;
+mod session;
 #[cfg(test)]
 mod tests;
 mod topic_admin;
@@ -29,8 +30,10 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use self::memory::Memory;
+use self::session::Session;
 use crate::broker::Broker;
 use crate::error::{Error, Result};
+use crate::security::{Authentication, Directory, Security, Tls};
 
 /// The id of the one node.
 pub(super) const NODE_ID: BrokerId = BrokerId(1);
@@ -43,6 +46,8 @@ pub(crate) struct Context {
     pub(crate) host: StrBytes,
     pub(crate) port: u16,
     pub(crate) peer: SocketAddr,
+    /// Who the client is.
+    pub(crate) session: Session,
     /// What all connections share.
     pub(crate) memory: Memory,
     /// Fetches of a connection are read one after the other, each when the one before is on its way: answers leave in
@@ -52,11 +57,26 @@ pub(crate) struct Context {
     pub(crate) closed: tokio_util::sync::CancellationToken,
 }
 
+/// What all connections of a listener share.
+#[derive(Debug, Clone)]
+struct Listener {
+    broker: Broker,
+    memory: Memory,
+    tls: Option<Tls>,
+    /// Who may come in; everybody without it.
+    directory: Option<Arc<Directory>>,
+}
+
 /// Starts listening; returns the real address.
-pub(crate) async fn listen(broker: &Broker) -> Result<SocketAddr> {
+pub(crate) async fn listen(broker: &Broker, security: Security) -> Result<SocketAddr> {
     let shared = &broker.shared;
     let Some(address) = shared.config.listen else {
         return Err(Error::InvalidArgument("the broker has no address to listen on; set `listen`".into()));
+    };
+    let directory = match security.authentication {
+        Authentication::Loopback if !address.ip().is_loopback() => return Err(Error::Unprotected(address)),
+        Authentication::Loopback | Authentication::None => None,
+        Authentication::Sasl(users) => Some(Arc::new(Directory::new(users))),
     };
     let io = |source: std::io::Error| Error::Io { action: "listen on", path: address.to_string().into(), source: Arc::new(source) };
     let listener = TcpListener::bind(address).await.map_err(io)?;
@@ -64,15 +84,28 @@ pub(crate) async fn listen(broker: &Broker) -> Result<SocketAddr> {
     if shared.address.set(local).is_err() {
         return Err(Error::InvalidArgument("the broker listens already".into()));
     }
-    broker.spawn(accept(broker.clone(), listener));
+    if let Some(directory) = &directory {
+        broker.spawn(look_users_up(broker.clone(), directory.clone()));
+    }
+    let memory = Memory::new(&shared.config.limits);
+    broker.spawn(accept(Listener { broker: broker.clone(), memory, tls: security.tls, directory }, listener));
     Ok(local)
 }
 
-async fn accept(broker: Broker, listener: TcpListener) {
-    let limits = &broker.shared.config.limits;
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
-    let memory = Memory::new(limits);
-    let stop = broker.shared.stop.clone();
+/// Lets what changes about users count while they are connected.
+async fn look_users_up(broker: Broker, directory: Arc<Directory>) {
+    let shared = &broker.shared;
+    let mut ticks = tokio::time::interval(shared.config.limits.user_refresh);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while shared.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        shared.stop.run_until_cancelled(directory.refresh()).await;
+    }
+}
+
+async fn accept(serving: Listener, listener: TcpListener) {
+    let shared = &serving.broker.shared;
+    let slots = Arc::new(Semaphore::new(shared.config.limits.max_connections));
+    let stop = shared.stop.clone();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -87,7 +120,7 @@ async fn accept(broker: Broker, listener: TcpListener) {
             tracing::warn!(%peer, "too many connections; closing the newest");
             continue;
         };
-        let serving = connection::serve(broker.clone(), memory.clone(), stream, peer);
+        let serving = connection::serve(serving.clone(), stream, peer);
         tokio::spawn(async move {
             serving.await;
             drop(slot);

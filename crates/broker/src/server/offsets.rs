@@ -9,6 +9,7 @@ use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse, OffsetFo
 use super::Context;
 use crate::error::Result;
 use crate::log::{Isolation, LEADER_EPOCH};
+use crate::security::Right;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -36,6 +37,7 @@ pub(super) fn list_offsets(context: &Context, request: ListOffsetsRequest, versi
 }
 
 fn find(context: &Context, topic: &str, partition: i32, timestamp: i64, isolation: Isolation) -> Result<(i64, i64)> {
+    context.session.check(Right::See, topic)?;
     let partition = context.broker.shared.topics.partition(topic, partition)?;
     let watermarks = partition.watermarks();
     Ok(match timestamp {
@@ -51,7 +53,8 @@ pub(super) fn leader_epochs(context: &Context, request: OffsetForLeaderEpochRequ
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let answer = EpochEndOffset::default().with_partition(asked.partition);
-            match context.broker.shared.topics.partition(&topic.topic, asked.partition) {
+            let seen = context.session.check(Right::See, &topic.topic);
+            match seen.and_then(|()| context.broker.shared.topics.partition(&topic.topic, asked.partition)) {
                 Err(error) => answer.with_error_code(error.response().code()),
                 Ok(_) if asked.current_leader_epoch > LEADER_EPOCH => answer.with_error_code(ResponseError::UnknownLeaderEpoch.code()),
                 Ok(_) if asked.leader_epoch > LEADER_EPOCH => answer,

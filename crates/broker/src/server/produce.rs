@@ -10,6 +10,7 @@ use super::{Context, failure};
 use crate::error::{Error, Result};
 use crate::log::{Origin, PartitionAppend};
 use crate::records::{Batch, Compression};
+use crate::security::Right;
 use crate::topics::Topic;
 
 /// The first version whose clients know zstd.
@@ -18,12 +19,15 @@ const ZSTD_VERSION: i16 = 7;
 /// None if the client wants no answer.
 pub(super) async fn produce(context: &Context, request: ProduceRequest, version: i16) -> Option<ProduceResponse> {
     let known_acks = matches!(request.acks, -1..=1);
+    let transacts = request.transactional_id.as_ref().map_or(Ok(()), |id| context.session.check_transactional_id(id));
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for data in request.topic_data {
         let topic = context.broker.shared.topics.get(&data.name);
         let mut partitions = Vec::with_capacity(data.partition_data.len());
         for partition in data.partition_data {
-            let appended = if known_acks {
+            let appended = if let Err(error) = transacts {
+                Err(Error::InvalidTransaction(error.to_string()))
+            } else if known_acks {
                 let records = partition.records.unwrap_or_default();
                 let transaction = request.transactional_id.as_ref();
                 append(context, topic.as_deref(), &data.name, partition.index, records, transaction, version)
@@ -57,6 +61,8 @@ pub(super) async fn produce(context: &Context, request: ProduceRequest, version:
                     let (mut code, message) = failure(&error);
                     if !known_acks {
                         code = ResponseError::InvalidRequiredAcks.code();
+                    } else if let Err(error) = transacts {
+                        code = error.code();
                     }
                     answer.with_base_offset(-1).with_error_code(code).with_error_message(message)
                 }
@@ -77,6 +83,7 @@ fn append(
     version: i16,
 ) -> Result<PartitionAppend> {
     let unknown = || Error::UnknownPartition { topic: name.to_string(), partition: index };
+    context.session.check(Right::Write, name)?;
     let topic = topic.ok_or_else(unknown)?;
     if topic.config.internal {
         return Err(Error::Internal(name.to_string()));

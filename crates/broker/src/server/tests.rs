@@ -10,7 +10,7 @@ use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use parking_lot::Mutex;
 use rand::{Rng, RngExt, SeedableRng};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::api::SUPPORTED;
@@ -23,6 +23,8 @@ mod data;
 mod groups;
 mod hostile;
 mod limits;
+mod rights;
+mod security;
 mod topics;
 mod transactions;
 
@@ -38,19 +40,25 @@ async fn every_advertised_version_is_tested() {
     groups::a_group_lives_at_every_version().await;
     groups::offsets_are_deleted_at_every_version().await;
     transactions::transactions_run_at_every_version().await;
+    security::clients_show_who_they_are_at_every_version().await;
     let answered = ANSWERED.lock();
     let advertised = SUPPORTED.iter().flat_map(|&(key, lowest, highest)| (lowest..=highest).map(move |version| (key, version)));
     let untested: Vec<_> = advertised.filter(|(key, version)| !answered.contains(&(*key as i16, *version))).collect();
     assert!(untested.is_empty(), "advertised and not tested: {untested:?}");
 }
 
-struct Client(TcpStream);
+/// What a client speaks over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+struct Client(Box<dyn Stream>);
 
 impl Client {
     async fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Client(stream)
+        Client(Box::new(stream))
     }
 
     async fn send<R: Request + HeaderVersion>(&mut self, request: &R, version: i16) {
@@ -89,7 +97,8 @@ impl Client {
 
     async fn try_send_raw(&mut self, frame: &[u8]) -> std::io::Result<()> {
         self.0.write_all(&(frame.len() as i32).to_be_bytes()).await?;
-        self.0.write_all(frame).await
+        self.0.write_all(frame).await?;
+        self.0.flush().await
     }
 
     async fn receive<R: Request>(&mut self, version: i16) -> R::Response

@@ -18,12 +18,18 @@ use super::{Context, NODE_ID, failure, text};
 use crate::broker::Broker;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
+use crate::security::Right;
 use crate::settings::{self, Operation, SETTINGS, Setting};
 
 pub(super) async fn create(context: &Context, request: CreateTopicsRequest, version: i16) -> CreateTopicsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
+        if let Err(error) = context.session.check(Right::Create, &topic.name) {
+            let (code, message) = failure(&error);
+            results.push(result.with_error_code(code).with_error_message(message));
+            continue;
+        }
         let broker = context.broker.clone();
         let validate_only = request.validate_only;
         let done = tokio::task::spawn_blocking(move || create_one(&broker, &topic, validate_only)).await;
@@ -103,6 +109,11 @@ pub(super) async fn create_partitions(context: &Context, request: CreatePartitio
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
+        if let Err(error) = context.session.check(Right::Admin, &topic.name) {
+            let (code, message) = failure(&error);
+            results.push(result.with_error_code(code).with_error_message(message));
+            continue;
+        }
         let broker = context.broker.clone();
         let validate_only = request.validate_only;
         let done = tokio::task::spawn_blocking(move || grow(&broker, &topic, validate_only)).await;
@@ -147,12 +158,16 @@ pub(super) async fn delete(context: &Context, request: DeleteTopicsRequest, vers
     for (name, id) in asked {
         let topic = match &name {
             Some(name) => topics.get(name),
-            None => topics.get_by_id(id),
+            // Those who may not see a topic do not learn its name.
+            None => topics.get_by_id(id).filter(|topic| context.session.may(Right::See, &topic.name)),
         };
+        let named = name.as_ref().map(|name| name.as_str()).or(topic.as_ref().map(|topic| &*topic.name));
+        let allowed = named.map_or(Ok(()), |name| context.session.check(Right::Admin, name));
         let result = DeletableTopicResult::default()
             .with_name(name.clone().or_else(|| topic.as_ref().map(|topic| TopicName(text(&topic.name)))))
             .with_topic_id(topic.as_ref().map_or(id, |topic| topic.id));
         let (code, message) = match topic {
+            _ if let Err(error) = &allowed => failure(error),
             Some(topic) if topic.config.internal => failure(&Error::Internal(topic.name.to_string())),
             Some(topic) => {
                 let broker = context.broker.clone();
@@ -177,7 +192,8 @@ pub(super) async fn delete_records(context: &Context, request: DeleteRecordsRequ
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
             let (broker, name) = (context.broker.clone(), topic.name.clone());
-            let deleting = move || delete_before(&broker, &name, asked.partition_index, asked.offset);
+            let allowed = context.session.check(Right::Admin, &name);
+            let deleting = move || allowed.and_then(|()| delete_before(&broker, &name, asked.partition_index, asked.offset));
             let answer = DeleteRecordsPartitionResult::default().with_partition_index(asked.partition_index);
             partitions.push(match tokio::task::spawn_blocking(deleting).await {
                 Ok(Ok(log_start)) => answer.with_low_watermark(log_start),

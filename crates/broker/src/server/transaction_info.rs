@@ -9,12 +9,14 @@ use kafka_protocol::messages::*;
 use super::{Context, failure, text, topic_name};
 use crate::coordinator::{TRANSACTION_STATES, TransactionInfo};
 use crate::log::now_ms;
+use crate::security::Right;
 
 pub(super) fn producers(context: &Context, request: DescribeProducersRequest) -> DescribeProducersResponse {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partition_indexes.iter().map(|&index| {
             let answer = PartitionResponse::default().with_partition_index(index);
-            match context.broker.shared.topics.partition(&topic.name, index) {
+            let allowed = context.session.check(Right::Read, &topic.name);
+            match allowed.and_then(|()| context.broker.shared.topics.partition(&topic.name, index)) {
                 Ok(partition) => {
                     let producers = partition.producers().into_iter().map(|producer| {
                         ProducerState::default()
@@ -43,6 +45,9 @@ pub(super) fn describe(context: &Context, request: DescribeTransactionsRequest) 
     let known = context.broker.shared.coordinator.transactions.describe();
     let states = request.transactional_ids.into_iter().map(|id| {
         let state = describe_transactions_response::TransactionState::default().with_transactional_id(id.clone());
+        if let Err(error) = context.session.check_transactional_id(&id) {
+            return state.with_error_code(error.code());
+        }
         match known.iter().find(|transaction| transaction.id == id.as_str()) {
             Some(transaction) => state
                 .with_transaction_state(text(transaction.state))
@@ -50,16 +55,16 @@ pub(super) fn describe(context: &Context, request: DescribeTransactionsRequest) 
                 .with_transaction_start_time_ms(transaction.started_ms.map_or(-1, |ms| ms as i64))
                 .with_producer_id(transaction.producer_id.into())
                 .with_producer_epoch(transaction.epoch)
-                .with_topics(topics(transaction)),
+                .with_topics(topics(context, transaction)),
             None => state.with_error_code(ResponseError::TransactionalIdNotFound.code()),
         }
     });
     DescribeTransactionsResponse::default().with_transaction_states(states.collect())
 }
 
-fn topics(transaction: &TransactionInfo) -> Vec<TopicData> {
+fn topics(context: &Context, transaction: &TransactionInfo) -> Vec<TopicData> {
     let mut topics: Vec<TopicData> = Vec::new();
-    for (topic, partition) in &transaction.partitions {
+    for (topic, partition) in transaction.partitions.iter().filter(|(topic, _)| context.session.may(Right::See, topic)) {
         match topics.last_mut() {
             Some(last) if last.topic.as_str() == topic => last.partitions.push(*partition),
             _ => topics.push(TopicData::default().with_topic(topic_name(topic)).with_partitions(vec![*partition])),
@@ -76,6 +81,7 @@ pub(super) fn list(context: &Context, request: ListTransactionsRequest) -> ListT
         let long_enough = |ms: u64| transaction.started_ms.is_some_and(|started| now.saturating_sub(started) > ms);
         (states.is_empty() || states.iter().any(|state| state.as_str() == transaction.state))
             && (producers.is_empty() || producers.iter().any(|id| id.0 == transaction.producer_id))
+            && context.session.may(Right::TransactionalId, &transaction.id)
             && u64::try_from(request.duration_filter).map_or(true, long_enough)
     };
     let states = context.broker.shared.coordinator.transactions.describe().into_iter().filter(wanted).map(|transaction| {

@@ -10,10 +10,17 @@ use kafka_protocol::messages::*;
 use super::group_offsets::Commits;
 use super::{Context, code_of};
 use crate::coordinator::{CommittedOffset, MemberId, TransactionCall, Transactions};
+use crate::security::Right;
 
 pub(super) async fn init_producer_id(context: &Context, request: InitProducerIdRequest) -> InitProducerIdResponse {
     let broker = &context.broker;
+    let allowed = match &request.transactional_id {
+        None if context.session.writes() => Ok(()),
+        None => Err(ResponseError::ClusterAuthorizationFailed),
+        Some(id) => context.session.check_transactional_id(id),
+    };
     let given = match &request.transactional_id {
+        _ if let Err(error) = allowed => Err(error),
         None => broker.shared.coordinator.transactions.init_idempotent().await,
         Some(id) => {
             let timeout = Duration::from_millis(request.transaction_timeout_ms.max(0) as u64);
@@ -44,7 +51,7 @@ pub(super) async fn add_partitions(context: &Context, request: AddPartitionsToTx
         let internal = shared.topics.get(&topic.name).is_some_and(|topic| topic.config.internal);
         let mut checked = Vec::with_capacity(topic.partitions.len());
         for partition in topic.partitions {
-            let result = if internal {
+            let result = if internal || !context.session.may(Right::Write, &topic.name) {
                 Err(ResponseError::TopicAuthorizationFailed)
             } else {
                 shared.topics.partition(&topic.name, partition).map(drop).map_err(|error| error.response())
@@ -55,7 +62,10 @@ pub(super) async fn add_partitions(context: &Context, request: AddPartitionsToTx
         }
         results.push((topic.name, checked));
     }
-    let added = if refused {
+    let transacts = context.session.check_transactional_id(&request.v3_and_below_transactional_id);
+    let added = if let Err(error) = transacts {
+        Err(error)
+    } else if refused {
         // All or none: what is not at fault itself was not tried.
         Err(ResponseError::OperationNotAttempted)
     } else {
@@ -71,7 +81,7 @@ pub(super) async fn add_partitions(context: &Context, request: AddPartitionsToTx
         let results = checked.into_iter().map(|(partition, result)| {
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(partition)
-                .with_partition_error_code(code_of(result.and(added)))
+                .with_partition_error_code(code_of(transacts.and(result).and(added)))
         });
         AddPartitionsToTxnTopicResult::default().with_name(name).with_results_by_partition(results.collect())
     });
@@ -80,7 +90,12 @@ pub(super) async fn add_partitions(context: &Context, request: AddPartitionsToTx
 
 pub(super) async fn add_offsets(context: &Context, request: AddOffsetsToTxnRequest, version: i16) -> AddOffsetsToTxnResponse {
     let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
-    let done = context.broker.shared.coordinator.transactions.add_group(call, &request.group_id).await;
+    let session = &context.session;
+    let allowed = session.check_transactional_id(&request.transactional_id).and_then(|()| session.check_group(&request.group_id));
+    let done = match allowed {
+        Ok(()) => context.broker.shared.coordinator.transactions.add_group(call, &request.group_id).await,
+        Err(error) => Err(error),
+    };
     AddOffsetsToTxnResponse::default().with_error_code(code_of(done.map_err(|error| fenced_for(error, version, 2))))
 }
 
@@ -94,7 +109,9 @@ pub(super) async fn commit_offsets(context: &Context, request: TxnOffsetCommitRe
     };
     // Before version 3, and from producers that do not say who consumes, there is no member to check.
     let anonymous = request.generation_id < 0 && request.member_id.is_empty();
-    let allowed = if anonymous { Ok(()) } else { coordinator.groups.may_commit(member) };
+    let session = &context.session;
+    let allowed = session.check_transactional_id(&request.transactional_id).and_then(|()| session.check_group(&request.group_id));
+    let allowed = allowed.and_then(|()| if anonymous { Ok(()) } else { coordinator.groups.may_commit(member) });
     let mut commits = Commits::new(&request.group_id);
     for topic in request.topics {
         commits.topic(&topic.name);
@@ -125,6 +142,9 @@ pub(super) async fn commit_offsets(context: &Context, request: TxnOffsetCommitRe
 
 pub(super) async fn end(context: &Context, request: EndTxnRequest, version: i16) -> EndTxnResponse {
     let call = TransactionCall { id: &request.transactional_id, producer_id: request.producer_id.0, epoch: request.producer_epoch };
-    let done = Transactions::end(&context.broker, call, request.committed).await;
+    let done = match context.session.check_transactional_id(&request.transactional_id) {
+        Ok(()) => Transactions::end(&context.broker, call, request.committed).await,
+        Err(error) => Err(error),
+    };
     EndTxnResponse::default().with_error_code(code_of(done.map_err(|error| fenced_for(error, version, 2))))
 }
