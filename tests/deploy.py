@@ -171,6 +171,11 @@ def deploys(report, folder, instance, project):
     answer = client.post("/api/v1/deploy", {"files": files(project)})
     report.check("over HTTP as well", answer.status == 422 and answer.json["errors"][0]["field"].startswith("rules/city_ulm.yml:2:"), answer.body)
     report.check("and the version before goes on", judged()["project"] == second and city(200))
+    rule.write_text(RULE.format(limit=300) + "cases:\n  - name: two hundred\n    events: [{transactions: {city: Ulm, amount: 200}}]\n    expect: hit\n")
+    done, said = sluice(instance, "deploy", "--project", project)
+    wrong = said["mistakes"][0] if done.returncode == 1 else {}
+    report.check("so is a rule that fails its own case", "`two hundred`" in wrong.get("message", "") and wrong["place"]["line"] > 5, done.stdout)
+    report.check("and the version before goes on again", judged()["project"] == second and city(200))
 
     rule.write_text(RULE.format(limit=100))
     feature = project / "features" / "city_new.sql"

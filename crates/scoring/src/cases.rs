@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use crate::scorer::{Outcome, Outputs, Record, Scorer};
 use domain::{Decimal, Decision, Result, Value};
 use features::{Engine, MemoryCold};
-use project::{CaseEvent, FeatureCase, Place, Project, RuleCase, RuleSpec};
+use project::{CaseEvent, Diagnostic, FeatureCase, Place, Project, RuleCase, RuleSpec};
 use std::sync::Arc;
 
 /// How one case went.
@@ -49,6 +49,19 @@ pub fn run(project: &Project, plan: &Arc<Plan>) -> Result<Vec<CaseResult>> {
         }
     }
     Ok(results)
+}
+
+/// The cases that fail, as mistakes of the project: what its authors hold for wrong must not come to judge.
+///
+/// # Errors
+/// As for [`run`].
+pub fn failing(project: &Project, plan: &Arc<Plan>) -> Result<Vec<Diagnostic>> {
+    let failing = run(project, plan)?.into_iter().filter(|result| !result.passed()).map(|result| {
+        let subject = result.rule.map_or("features".to_owned(), |rule| format!("rule {rule}"));
+        let message = format!("the case `{}` of {subject} fails: {}", result.name, result.failures.join("; "));
+        Diagnostic::new(result.place, message).hint("correct what it tests, or the case; `sluice test` runs them all")
+    });
+    Ok(failing.collect())
 }
 
 /// Scores the events from nothing; gives the last decision with its features, or why there is none.

@@ -19,6 +19,11 @@ pub fn run(args: &Deploy, output: OutputFormat) -> Result {
                     return Ok(Outcome::Found);
                 }
             };
+            let failing = scoring::cases::failing(&opened.project, &opened.plan)?;
+            if !failing.is_empty() {
+                super::mistakes(&failing, &opened::name(&args.target.project), output)?;
+                return Ok(Outcome::Found);
+            }
             let text = |(path, bytes): &(String, Vec<u8>)| (path.clone(), String::from_utf8_lossy(bytes).into_owned());
             let files: BTreeMap<String, String> = opened.project.files.iter().map(text).collect();
             changes::Deploy { files: Some(files), ..changes::Deploy::default() }

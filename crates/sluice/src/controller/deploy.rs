@@ -65,7 +65,12 @@ impl Controller {
             What::Files(files) => {
                 let project = Project::from_files(files).map_err(Refused::Mistakes)?;
                 let plan = Plan::compile(&project).map_err(Refused::Mistakes)?;
-                Version { project: Arc::new(project), plan: Arc::new(plan) }
+                let version = Version { project: Arc::new(project), plan: Arc::new(plan) };
+                let failing = scoring::cases::failing(&version.project, &version.plan)?;
+                if !failing.is_empty() {
+                    return Err(Refused::Mistakes(failing));
+                }
+                version
             }
             What::Version(digest) => self.archived(&digest)?,
         };
