@@ -16,7 +16,7 @@ from harness.payments import TOPIC, Shoppers, payment
 from harness.report import Report
 from harness.topics import Sender, read_all
 
-# An answer there takes a tenth of a second at present; what asks each partition in turn took two and three.
+# An answer there takes some ten milliseconds; what asks each partition in turn took two and three seconds.
 PREDICT_SECONDS = 0.25
 
 

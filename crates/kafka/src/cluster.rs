@@ -2,6 +2,7 @@
 //! entry in the sequence are one Kafka transaction, so nothing is ever half-written; a second writer is fenced by its id.
 
 mod appender;
+mod deliveries;
 mod sink;
 mod source;
 

@@ -1,11 +1,12 @@
 //! Writing a cluster: what batches made and their entries in the sequence are one Kafka transaction, so nothing is ever half-written.
 //! While the cluster is away the same transaction is tried again.
 
-use super::{Cluster, PATIENCE, send};
+use super::deliveries::{Deliveries, NumberedProducer, send};
+use super::{Cluster, PATIENCE};
 use domain::{Error, Kind, Result};
 use pipeline::{Entry, Outgoing, Output, Record, Sink, Ticket};
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::producer::Producer;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -14,14 +15,14 @@ impl Cluster {
     /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`. Whoever wrote with the same
     /// `transactional_id` before is fenced from the first call of `recover` on.
     pub fn sink(&self, transactional_id: &str, sequence: &str, topics: &[&str]) -> Result<ClusterSink> {
-        let producer: ThreadedProducer<DefaultProducerContext> = self
+        let producer: NumberedProducer = self
             .config()
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
             .set("compression.type", "lz4")
             .set("queue.buffering.max.messages", "1000000")
-            .create()
+            .create_with_context(Deliveries::default())
             .map_err(|e| self.error("cannot make a producer", e))?;
         Ok(ClusterSink {
             cluster: self.clone(),
@@ -43,7 +44,7 @@ struct Commit {
 /// Writes a cluster in transactions, one after the other on a thread of its own; what waits meanwhile goes into the next one together.
 pub struct ClusterSink {
     cluster: Cluster,
-    producer: Option<ThreadedProducer<DefaultProducerContext>>,
+    producer: Option<NumberedProducer>,
     sequence: String,
     topics: Vec<String>,
     commits: Option<SyncSender<Commit>>,
@@ -96,13 +97,7 @@ impl Sink for ClusterSink {
     }
 }
 
-fn write(
-    cluster: &Cluster,
-    producer: &ThreadedProducer<DefaultProducerContext>,
-    sequence: &str,
-    topics: &[String],
-    waiting: &Receiver<Commit>,
-) {
+fn write(cluster: &Cluster, producer: &NumberedProducer, sequence: &str, topics: &[String], waiting: &Receiver<Commit>) {
     while let Ok(first) = waiting.recv() {
         let mut commits = vec![first];
         commits.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(63));
@@ -132,7 +127,7 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// Where this producer can write no more: another has its place, or the cluster refuses.
 fn patiently(
     cluster: &Cluster,
-    producer: &ThreadedProducer<DefaultProducerContext>,
+    producer: &NumberedProducer,
     mut attempt: impl FnMut() -> std::result::Result<(), KafkaError>,
 ) -> Result<()> {
     let mut back_off = BACK_OFF.0;
@@ -150,11 +145,11 @@ fn patiently(
     }
 }
 
-fn is_fatal(producer: &ThreadedProducer<DefaultProducerContext>) -> bool {
+fn is_fatal(producer: &NumberedProducer) -> bool {
     producer.client().fatal_error().is_some()
 }
 
-fn abort(cluster: &Cluster, producer: &ThreadedProducer<DefaultProducerContext>) -> Result<()> {
+fn abort(cluster: &Cluster, producer: &NumberedProducer) -> Result<()> {
     loop {
         match producer.abort_transaction(PATIENCE) {
             Ok(()) => return Ok(()),
@@ -168,19 +163,27 @@ fn abort(cluster: &Cluster, producer: &ThreadedProducer<DefaultProducerContext>)
 
 fn transaction(
     cluster: &Cluster,
-    producer: &ThreadedProducer<DefaultProducerContext>,
+    producer: &NumberedProducer,
     sequence: &str,
     topics: &[String],
     commits: &[Commit],
 ) -> std::result::Result<(), KafkaError> {
     producer.begin_transaction()?;
+    producer.context().begin();
     for commit in commits {
         for output in &commit.outputs {
             for record in &output.records {
-                send(producer, &topics[output.topic], Some(0), record, commit.timestamp_ms)?;
+                send(producer, &topics[output.topic], record.key.as_deref(), &record.value, commit.timestamp_ms)?;
             }
         }
-        send(producer, sequence, Some(0), &commit.entry, commit.timestamp_ms)?;
+        send(producer, sequence, commit.entry.key.as_deref(), &commit.entry.value, commit.timestamp_ms)?;
+    }
+    if let Some(acknowledged) = producer.context().wait(PATIENCE * 3) {
+        acknowledged?;
+        // The client counts a record until it has forgotten the word on it, which is a moment after we had it.
+        while producer.in_flight_count() > 0 {
+            std::thread::yield_now();
+        }
     }
     loop {
         match producer.commit_transaction(PATIENCE * 3) {
