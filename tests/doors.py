@@ -269,6 +269,10 @@ def operators(report, instance, client, folder):
     raise_alerts(client, ["tailed-1", "tailed-2"])
     report.equal("topics tail follows", ["tailed-1" in following.stdout.readline(), "tailed-2" in following.stdout.readline(), following.wait(30)], [True, True, 0])
 
+    for verb in ("delete", "reset"):
+        said = instance.run("topics", verb, "sequence", "--yes", *data)
+        report.check(f"topics {verb} leaves Sluice's own alone", said.returncode == 1 and "written by Sluice itself" in said.stderr, said)
+
     consumer = KafkaConsumer("decisions", bootstrap_servers=instance.kafka, group_id="billing", auto_offset_reset="earliest", client_id="till")
     until("records for the group", lambda: consumer.poll(200))
     consumer.commit()

@@ -63,6 +63,7 @@ PROGRAMS = [
     Program("confluent-kafka", lambda: python("with_confluent"), "confluent-kafka (librdkafka)"),
     Program("kafkajs", kafkajs, "kafkajs on Node"),
     Program("franz-go", franz_go, "franz-go"),
+    Program("sluice", lambda: python("with_sluice"), "`sluice topics` and `sluice groups`"),
 ]
 
 

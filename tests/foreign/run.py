@@ -4,6 +4,7 @@ what they say. `--write` puts the table into docs/compatibility.md; without it a
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -60,6 +61,7 @@ def main():
     options = parser.parse_args()
     report = Report("foreign")
     only = options.only
+    os.environ["SLUICE_TEST_BINARY"] = str(options.sluice.resolve())
     commands = [(program, program.command()) for program in PROGRAMS if not only or program.name in only]
     # Both brokers at once: most of a run is waiting, for rebalances and virtual machines.
     with Workspace("foreign", options.keep) as folder, Kafka(folder) as kafka, ThreadPoolExecutor(2) as pool:

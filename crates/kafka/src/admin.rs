@@ -1,9 +1,15 @@
-//! Questions to a broker about its topics and consumer groups, for people who look. Works on our own broker and on any cluster.
+//! Questions to a broker about its topics and consumer groups, and changes of them, for people who operate one. Works on our own broker and
+//! on any cluster.
+
+mod change;
+mod reset;
+
+pub use change::TopicPlan;
+pub use reset::{ResetTo, ResetView};
 
 use crate::cluster::{Cluster, PATIENCE};
 use domain::{Error, Result};
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{ConfigSource, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -76,7 +82,7 @@ pub struct CommittedView {
     pub end: i64,
 }
 
-/// Asks.
+/// Asks, and changes.
 pub struct Admin {
     cluster: Cluster,
     consumer: BaseConsumer,
@@ -125,10 +131,9 @@ impl Admin {
     /// The settings of a topic, by name.
     pub fn topic_config(&self, name: &str) -> Result<Vec<ConfigView>> {
         let what = format!("cannot ask for the settings of `{name}`");
-        let admin: AdminClient<DefaultClientContext> = self.cluster.config().create().map_err(|e| self.cluster.error(&what, e))?;
         let asked = [ResourceSpecifier::Topic(name)];
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let answers = futures::executor::block_on(admin.describe_configs(&asked, &options)).map_err(|e| self.cluster.error(&what, e))?;
+        let answer = self.client(&what)?.describe_configs(&asked, &change::options());
+        let answers = futures::executor::block_on(answer).map_err(|e| self.cluster.error(&what, e))?;
         let mut found = Vec::new();
         for answer in answers {
             let resource = answer.map_err(|code| Error::stop(format!("{what}: {code}"), "give the user the right to describe topics"))?;

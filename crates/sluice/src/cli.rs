@@ -1,10 +1,12 @@
 //! The command line: what can be said, with its defaults and examples. What is done about it stands in `commands`, a file each.
 
+mod broker;
 mod changes;
 mod operate;
 
+pub use broker::{Broker, GroupName, GroupReset, Groups, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
-pub use operate::{Broker, Completions, Doctor, GroupName, Groups, Shell, Status, TopicTail, Topics};
+pub use operate::{Completions, Doctor, Shell, Status};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -79,10 +81,10 @@ pub enum Command {
     Simulate(Simulate),
     /// Turns a CSV, JSON lines or Parquet file into events of a stream.
     Import(Import),
-    /// What stands in the topics of an instance or a cluster.
+    /// The topics of an instance or a cluster: what stands in them, making, emptying and deleting them.
     #[command(subcommand)]
     Topics(Topics),
-    /// Who reads from an instance or a cluster, and how far they are.
+    /// Who reads from an instance or a cluster, how far they are, and moving them elsewhere.
     #[command(subcommand)]
     Groups(Groups),
     /// Measures this machine, each figure beside a baseline of the same run.

@@ -44,11 +44,16 @@ pub fn create(log: &Log, project: &Project) -> Result<()> {
     log.create(&topics)
 }
 
+/// Whether Sluice itself writes a topic of this name.
+pub fn is_own(name: &str) -> bool {
+    OUTPUTS.iter().chain(&[WEBHOOK_DEAD_LETTERS, SEQUENCE, CONTROL, IMPORT_DEAD_LETTERS]).any(|own| *own == name)
+}
+
 /// # Errors
 /// Stop: a project's stream may not write over what Sluice writes.
 pub fn check_names(project: &Project) -> Result<()> {
     for spec in &project.streams {
-        if OUTPUTS.iter().chain(&[WEBHOOK_DEAD_LETTERS, SEQUENCE, CONTROL, IMPORT_DEAD_LETTERS]).any(|own| *own == spec.stream.topic) {
+        if is_own(&spec.stream.topic) {
             return Err(Error::stop(
                 format!("{}: topic `{}` is written by Sluice itself", spec.path, spec.stream.topic),
                 "give the stream another topic",

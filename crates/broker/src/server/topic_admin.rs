@@ -208,9 +208,13 @@ pub(super) async fn delete_records(context: &Context, request: DeleteRecordsRequ
 
 /// -1 stands for the high watermark.
 fn delete_before(broker: &Broker, topic: &str, partition: i32, offset: i64) -> Result<i64> {
-    let internal = broker.shared.topics.get(topic).is_some_and(|topic| topic.config.internal);
-    if internal {
-        return Err(Error::Internal(topic.to_string()));
+    if let Some(topic) = broker.shared.topics.get(topic) {
+        if topic.config.internal {
+            return Err(Error::Internal(topic.name.to_string()));
+        }
+        if !topic.config.deletes() {
+            return Err(Error::Policy(format!("{} is only compacted: the last record of each key stays", topic.name)));
+        }
     }
     let partition = broker.shared.topics.partition(topic, partition)?;
     let offset = if offset == -1 { partition.watermarks().high_watermark } else { offset };

@@ -1,4 +1,6 @@
-//! `sluice groups`: who reads from a log, and how far they are, over Kafka's protocol.
+//! `sluice groups`: who reads from a log, how far they are, and moving them elsewhere, over Kafka's protocol.
+
+mod reset;
 
 use super::{Outcome, Result, print_json, reach};
 use crate::cli::{GroupName, Groups, OutputFormat};
@@ -11,6 +13,7 @@ pub fn run(args: &Groups, output: OutputFormat) -> Result {
     match args {
         Groups::List(broker) => list(&reach::cluster(broker)?.admin()?.groups(None)?, output),
         Groups::Describe(args) => describe(args, output),
+        Groups::ResetOffsets(args) => reset::run(args, output),
     }
 }
 
