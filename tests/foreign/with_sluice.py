@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer
 from normal import normal
 from say import bootstrap, say
 
-TOPIC, GROUP = "sluice-operated", "sluice-operators"
+TOPIC, GROUP = "sluice-operated", "sluice-readers"
 
 
 def run(*words):
