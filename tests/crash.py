@@ -216,14 +216,17 @@ def one_round(instance, ledger, changer, chance, number, settings):
 def resumed(report, rows):
     """Starts go on from a snapshot: what they make again is little beside all that was accepted. The last life does not count, as it
     may have ended before its first snapshot, or with payments that were accepted and not yet taken; where it was longer than all
-    before it, nothing can be told."""
-    lives, slow = [], []
+    before it, nothing can be told. Nor can it of the first start after the one without state, whose life may have been too short for a snapshot."""
+    lives, slow, anew = [], [], False
     for number, _, memory, _, _, caught_up, _, accepted in rows:
         before = sum(lives[:-1])
         if "state deleted" in memory:
             report.check("without its state a start makes everything again from the log", caught_up >= max(before, 1), f"{caught_up} of {before}")
-        elif caught_up != "-" and before and caught_up >= before > lives[-1]:
-            slow.append((number, caught_up, before))
+            anew = True
+        elif caught_up != "-":
+            if before and caught_up >= before > lives[-1] and not anew:
+                slow.append((number, caught_up, before))
+            anew = False
         if accepted:
             lives.append(accepted)
     report.check("every other start goes on from a snapshot", not slow, f"(round, caught up, accepted before): {slow}")

@@ -46,6 +46,7 @@ impl Embedded {
             sequence: broker::TopicPartition::new(sequence, 0),
             topics: topics.iter().map(|t| broker::TopicPartition::new(*t, 0)).collect(),
             ends: Vec::new(),
+            refused: None,
             compression: Compression::None,
         }
     }
@@ -178,7 +179,17 @@ pub struct EmbeddedSink {
     topics: Vec<broker::TopicPartition>,
     /// The next offset of each output.
     ends: Vec<i64>,
+    /// The commit that found no room, until it does.
+    refused: Option<Refused>,
     compression: Compression,
+}
+
+/// A commit as the broker takes it, and where the outputs end with it.
+#[derive(Debug)]
+struct Refused {
+    batches: Vec<(broker::TopicPartition, Batch)>,
+    after: Vec<(broker::TopicPartition, i64)>,
+    ends: Vec<i64>,
 }
 
 struct Group(Durable);
@@ -276,14 +287,24 @@ impl Sink for EmbeddedSink {
                 None => after.push((broker::TopicPartition::new(run.topic.as_str(), run.partition), run.last + 1)),
             }
         }
-        let group = self.log.broker.append_group(batches, &after).map_err(|e| match error("cannot write the results", e) {
-            e if e.kind == Kind::Retry => {
-                Error::stop(e.to_string(), "free room on the disk of the data folder, then start again; nothing is lost")
+        self.refused = Some(Refused { batches, after, ends });
+        self.commit_again()
+    }
+
+    fn commit_again(&mut self) -> Result<Box<dyn Ticket>> {
+        let commit = self.refused.take().ok_or_else(|| Error::bug("no commit was refused"))?;
+        match self.log.broker.append_group(commit.batches.clone(), &commit.after) {
+            Ok(group) => {
+                self.ends = commit.ends;
+                Ok(Box::new(Group(group.durable)))
             }
-            e => e,
-        })?;
-        self.ends = ends;
-        Ok(Box::new(Group(group.durable)))
+            // All of a group is written or none.
+            Err(e) => {
+                let e = error("cannot write the results", e);
+                self.refused = (e.kind == Kind::Retry).then_some(commit);
+                Err(e)
+            }
+        }
     }
 
     fn complete(&mut self, entry: &Record, outputs: Vec<Output>) -> Result<()> {

@@ -149,7 +149,7 @@ struct Rendering<'a, S: Stage> {
     topics: usize,
     /// None once the loop has ended.
     commits: Option<SyncSender<Pending<S::Answers>>>,
-    progress: &'a Progress,
+    handle: &'a Handle,
 }
 
 impl<S: Stage> Work for Rendering<'_, S> {
@@ -158,11 +158,21 @@ impl<S: Stage> Work for Rendering<'_, S> {
     fn run(&mut self, (entry, results): Self::Item, _small: bool) -> Result<()> {
         let mut outputs = empty_outputs(self.topics);
         let answers = S::render(results, &mut outputs)?;
-        let ticket = self.sink.commit(&entry, outputs)?;
+        let mut outputs = Some(outputs);
+        let ticket = patiently(self.handle, "results cannot be written", || match outputs.take() {
+            Some(outputs) => self.sink.commit(&entry, outputs),
+            None => self.sink.commit_again(),
+        })?;
+        let ticket = ticket.ok_or_else(|| {
+            Error::stop(
+                "stopped while results could not be written",
+                "free room on the disk of the data folder, then start again; nothing is lost",
+            )
+        })?;
         let stalled = Instant::now();
         let pending = Pending { ticket, answers, next: entry.next() };
         let sent = self.commits.as_ref().is_some_and(|commits| commits.send(pending).is_ok());
-        self.progress.stalled_ns.fetch_add(stalled.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.handle.progress.stalled_ns.fetch_add(stalled.elapsed().as_nanos() as u64, Ordering::Relaxed);
         if sent { Ok(()) } else { Err(Error::bug("the commit thread ended")) }
     }
 }
@@ -178,7 +188,7 @@ struct Pending<A> {
 /// `discover` lists the inputs (asked again from time to time, so that new partitions are read from their start).
 ///
 /// # Errors
-/// Stop or Bug, after which nothing that was not durable has been answered. Retry errors of the source are waited out here.
+/// Stop or Bug, after which nothing that was not durable has been answered. Retry errors of source and sink are waited out here.
 pub fn run<S: Stage>(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
@@ -208,7 +218,7 @@ pub fn run<S: Stage>(
     let durable = Durable::at(mark.sequence);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
     let (commits, pending) = sync_channel::<Pending<S::Answers>>(options.ahead);
-    let rendering = Lane::new(Rendering::<S> { sink, topics, commits: Some(commits), progress });
+    let rendering = Lane::new(Rendering::<S> { sink, topics, commits: Some(commits), handle });
     let (render, rendered) = rendering.feed(QUEUED);
     let snapshots = Snapshots::new(durable.clone());
     let processing = Lane::new(Processing { stage, mark, rendering: Some(render), snapshots, progress });

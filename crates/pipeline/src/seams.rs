@@ -3,7 +3,7 @@
 use crate::entry::Entry;
 use crate::run::Mark;
 use bytes::Bytes;
-use domain::{Micros, Result, TopicPartition};
+use domain::{Error, Micros, Result, TopicPartition};
 use std::time::Duration;
 
 /// One record as the log holds it.
@@ -85,7 +85,15 @@ pub trait Sink: Send {
 
     /// Starts to write; it is durable and visible once the ticket says so, and the inputs that the entry names with it. Calls become
     /// visible in their order. The records carry the entry's time.
+    ///
+    /// # Errors
+    /// Retry, such as while the disk is full: nothing of it was written, and [`Sink::commit_again`] comes before the next commit.
     fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>>;
+
+    /// Tries the commit again that was refused with Retry.
+    fn commit_again(&mut self) -> Result<Box<dyn Ticket>> {
+        Err(Error::bug("no commit was refused"))
+    }
 
     /// The entry already stands in the sequence (a resume has just made its outputs again): writes what is missing of them, nothing twice.
     /// Called in the order of the entries.
@@ -165,8 +173,8 @@ pub enum SnapshotStep {
     Write(SnapshotWork),
 }
 
-/// The writing of a snapshot.
-pub type SnapshotWork = Box<dyn FnOnce() -> Result<()> + Send>;
+/// The writing of a snapshot; after an error of kind Retry it may be done again.
+pub type SnapshotWork = Box<dyn FnMut() -> Result<()> + Send>;
 
 /// Tells the time; the only thing that does.
 pub trait Clock: Send {

@@ -1,12 +1,16 @@
 //! Snapshots beside the loop: taken in steps between batches, written by a thread of their own once everything before them is durable.
 
 use crate::run::{Mark, Progress};
-use crate::seams::{SnapshotStep, Stage};
-use domain::{Error, Result};
+use crate::seams::{SnapshotStep, SnapshotWork, Stage};
+use domain::{Error, Kind, Result};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Between two attempts to write a snapshot.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Lets threads wait until a sequence number is durable.
 pub(crate) struct Durable {
@@ -31,6 +35,13 @@ impl Durable {
         self.moved.notify_all();
     }
 
+    /// Waits, at most until the loop ends. Whether it goes on.
+    fn pause(&self, time: Duration) -> bool {
+        let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        let (state, _) = self.moved.wait_timeout_while(state, time, |state| !state.1).unwrap_or_else(|e| e.into_inner());
+        !state.1
+    }
+
     /// Whether everything below `next` became durable; false where the loop ended before.
     fn wait(&self, next: u64) -> bool {
         let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
@@ -38,6 +49,23 @@ impl Durable {
             state = self.moved.wait(state).unwrap_or_else(|e| e.into_inner());
         }
         state.0 >= next
+    }
+}
+
+/// Does the work, again and again while only time can help: what judges goes on meanwhile, from memory.
+fn persist(mut work: SnapshotWork, durable: &Durable) -> Result<()> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        match work() {
+            Err(e) if e.kind == Kind::Retry => {
+                tracing::warn!(error = %e, wait_ms = wait.as_millis() as u64, "the snapshot cannot be written now; trying again");
+                if !durable.pause(wait) {
+                    return Err(e);
+                }
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+            other => return other,
+        }
     }
 }
 
@@ -69,7 +97,7 @@ impl Snapshots {
             SnapshotStep::Goes => {}
             SnapshotStep::Write(work) => {
                 let (durable, next) = (self.durable.clone(), mark.sequence);
-                let write = move || if durable.wait(next) { work() } else { Ok(()) };
+                let write = move || if durable.wait(next) { persist(work, &durable) } else { Ok(()) };
                 let thread = std::thread::Builder::new().name("snapshot".into()).spawn(write);
                 self.writing =
                     Some(thread.map_err(|e| Error::stop("could not start the snapshot thread", "raise the limit on threads").because(e))?);
@@ -81,14 +109,18 @@ impl Snapshots {
 
     /// The last snapshot, once everything is durable, so that the next start has nothing to do again.
     pub(crate) fn last<S: Stage>(mut self, stage: &mut S, mark: &Mark, progress: &Progress) -> Result<()> {
-        self.finish(stage, progress, true)?;
-        if let SnapshotStep::Write(work) = stage.snapshot(mark, true)?
-            && self.durable.wait(mark.sequence)
-        {
-            work()?;
-            stage.snapshot_done();
+        let last = self.finish(stage, progress, true).and_then(|()| stage.snapshot(mark, true)).and_then(|step| match step {
+            SnapshotStep::Write(mut work) if self.durable.wait(mark.sequence) => work().map(|()| stage.snapshot_done()),
+            _ => Ok(()),
+        });
+        match last {
+            // Nothing is lost: the snapshot before holds.
+            Err(e) if e.kind == Kind::Retry => {
+                tracing::warn!(error = %e, "there is no last snapshot: the next start has more to do");
+                Ok(())
+            }
+            other => other,
         }
-        Ok(())
     }
 
     /// Tells the stage of a snapshot that has been written.
@@ -103,9 +135,11 @@ impl Snapshots {
                 stage.snapshot_done();
                 Ok(())
             }
+            // It was tried until the loop ended.
+            Ok(Err(e)) if e.kind == Kind::Retry => Err(e),
             Ok(Err(e)) => Err(Error::stop(
                 "the snapshot could not be written",
-                "free room on the disk of the state folder, then start again; nothing is lost",
+                "check the disk of the state folder, then start again; nothing is lost",
             )
             .because(e)),
             Err(_) => Err(Error::bug("the snapshot thread panicked")),

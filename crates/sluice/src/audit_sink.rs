@@ -14,6 +14,11 @@ use store::{AuditBatch, AuditEntry, AuditLine, Store};
 /// Bytes taken at a time.
 const STEP_BYTES: usize = 1 << 20;
 
+/// A store that is away now has what was stored as it lies there; the next start goes on from that.
+pub fn settled(synced: Result<()>) -> Result<()> {
+    synced.or_else(|e| if e.kind == Kind::Retry { Ok(()) } else { Err(e) })
+}
+
 /// Runs until `stop` is set and everything that stood in the topic then is stored.
 pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool) -> Result<()> {
     let mut source = log.source()?;
@@ -35,7 +40,7 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool) -> Result<()> {
             }
         });
         match outcome {
-            Ok(None) if stopping => return store.sync(),
+            Ok(None) if stopping => return settled(store.sync()),
             Ok(None) => {}
             Ok(Some(stored)) => {
                 next = stored;

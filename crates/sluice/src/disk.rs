@@ -96,12 +96,17 @@ impl Disk {
     }
 
     /// Writes the snapshot begun last. Takes as long as the disk does.
+    ///
+    /// # Errors
+    /// Retry while the disk is full: the same again, later. Stop where it fails.
     pub fn commit(&self, snapshot: &Snapshot, extra: &[u8]) -> Result<()> {
         match self {
             Self::Memory(cold) => cold.commit(snapshot),
             Self::Folder(folder) => {
-                let batch = folder.begun.lock().take().ok_or_else(|| Error::bug("a snapshot is written that was not begun"))?;
+                let begun = folder.begun.lock().clone();
+                let batch = begun.ok_or_else(|| Error::bug("a snapshot is written that was not begun"))?;
                 folder.store.commit(snapshot, &batch, extra)?;
+                *folder.begun.lock() = None;
                 folder.ids.lock().done(&batch, folder.now.load(Ordering::Relaxed));
             }
         }

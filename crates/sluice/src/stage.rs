@@ -373,10 +373,14 @@ impl Stage for Judge {
         self.written = Some(snapshot.id);
         self.snapshot_at = Instant::now();
         let (disk, metrics, log, kept) = (self.disk.clone(), self.metrics.clone(), self.log.clone(), self.kept.clone());
+        let mut written = false;
         Ok(SnapshotStep::Write(Box::new(move || {
-            disk.commit(&snapshot, &meta.to_json()?)?;
-            metrics.state.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
-            *kept.snapshot.lock() = Some(Written { sequence: meta.sequence, at: Instant::now(), took: begun.elapsed() });
+            if !written {
+                disk.commit(&snapshot, &meta.to_json()?)?;
+                written = true;
+                metrics.state.snapshot_seconds.observe(begun.elapsed().as_secs_f64());
+                *kept.snapshot.lock() = Some(Written { sequence: meta.sequence, at: Instant::now(), took: begun.elapsed() });
+            }
             // Only now may the inputs forget what the snapshot before would have needed.
             meta.set_floors(log.as_ref())
         })))

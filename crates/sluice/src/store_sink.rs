@@ -1,6 +1,7 @@
 //! Brings decisions and dead letters from their topics into the store, with a position of its own. Scoring never waits for it: it is
 //! only as far behind as the store is slow.
 
+use crate::audit_sink::settled;
 use crate::dead_letter::DeadLetter;
 use crate::log::Log;
 use crate::topics;
@@ -92,7 +93,7 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> R
             Err(e) => return Err(e),
         }
     }
-    store.sync()
+    settled(store.sync())
 }
 
 /// Sleeps, but not for long after `stop` is set.

@@ -4,9 +4,9 @@
 //! memory too. The filter is filled from disk in the background after a start; until then the disk is asked.
 
 use crate::bloom::Bloom;
+use crate::handle::Handle;
 use crate::store::wrong;
 use domain::{Error, Micros, Result};
-use fjall::Keyspace;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,7 +96,7 @@ enum Filter {
 
 /// Owned by the one who judges.
 pub struct Ids {
-    keyspace: Keyspace,
+    handle: Handle,
     fresh: Batch,
     /// Begun but not durable yet, oldest first.
     flying: Vec<IdBatch>,
@@ -111,19 +111,19 @@ impl std::fmt::Debug for Ids {
 }
 
 impl Ids {
-    pub(crate) fn new(keyspace: Keyspace) -> Result<Self> {
-        let filter = if keyspace.first_key_value().is_none() {
+    pub(crate) fn new(handle: Handle) -> Result<Self> {
+        let filter = if handle.get()?.ids.first_key_value().is_none() {
             Filter::Ready(Bloom::default())
         } else {
             let stop = Arc::new(AtomicBool::new(false));
-            let (from, stopped) = (keyspace.clone(), Arc::clone(&stop));
+            let (from, stopped) = (handle.clone(), Arc::clone(&stop));
             let thread = std::thread::Builder::new()
                 .name("id-filter".into())
                 .spawn(move || fill(&from, &stopped))
                 .map_err(|e| Error::stop("the thread that reads known ids does not start", "raise the limit of threads").because(e))?;
             Filter::Filling { thread: Some(thread), stop, meanwhile: Vec::new() }
         };
-        Ok(Self { keyspace, fresh: Batch::default(), flying: Vec::new(), next: 1, filter })
+        Ok(Self { handle, fresh: Batch::default(), flying: Vec::new(), next: 1, filter })
     }
 
     /// What is kept for an id, unless it expired before `now` (the judged stream's greatest event time: what is found must
@@ -139,7 +139,7 @@ impl Ids {
         {
             return Ok(false);
         }
-        let Some(value) = self.keyspace.get(id).map_err(wrong)? else { return Ok(false) };
+        let Some(value) = self.handle.get()?.ids.get(id).map_err(wrong)? else { return Ok(false) };
         Ok(append_if_counts(&value, now, out))
     }
 
@@ -223,9 +223,10 @@ fn append_if_counts(kept: &[u8], now: Micros, out: &mut Vec<u8>) -> bool {
 }
 
 /// Reads all ids once. A stopped one is never used.
-fn fill(keyspace: &Keyspace, stop: &AtomicBool) -> Result<Bloom> {
+fn fill(handle: &Handle, stop: &AtomicBool) -> Result<Bloom> {
     let mut bloom = Bloom::default();
-    for guard in keyspace.iter() {
+    let open = handle.get()?;
+    for guard in open.ids.iter() {
         if stop.load(Ordering::Relaxed) {
             break;
         }

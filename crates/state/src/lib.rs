@@ -5,6 +5,7 @@
 
 mod bloom;
 mod expiry;
+mod handle;
 mod ids;
 mod store;
 #[cfg(test)]

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Everything that may go wrong around an instance, one fault at a time, each under load on data of its own: it stands still, the disk
+is full, fails or is slow, the clock jumps, clients send twice and in another order, files are damaged while it is down. Afterwards every
+accepted payment must stand exactly once in the topic and in the store, or in the dead letters where its time was refused, and a replay
+must find no difference. Writes the table of faults: what was injected, how often, and what was lost.
+"""
+
+import dataclasses
+import json
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import crash
+from inject.shim import Shim
+from harness import api
+from harness.instance import Instance, NotReady, Workspace, arguments, until
+from harness.payments import TOPIC, Shoppers
+from harness.report import Report
+from harness.topics import Sender, read_all
+
+RATE = 400
+# Statuses that a fault may cause beside the ones that callers expect anyway (429, 503).
+CLOCK_STATUSES = {401, 422}
+
+
+@dataclasses.dataclass
+class Fault:
+    """One thing that goes wrong. `inject` begins it, `heal` ends it; `ends` says whether the instance is to end by itself, with what words
+    in its log; `met` whether the shim must have been asked."""
+
+    name: str
+    what_it_does: str
+    inject: callable
+    heal: callable = lambda instance, shim: shim.clear()
+    ends: str = ""
+    met: bool = False
+    statuses: frozenset = frozenset()
+    double: bool = False
+
+
+def shim_fault(name, what, met=True, ends="", **settings):
+    return Fault(name, what, lambda instance, shim: shim.set(**settings), met=met, ends=ends)
+
+
+def stand_still(instance, _):
+    instance.process.send_signal(signal.SIGSTOP)
+
+
+def go_on(instance, _):
+    instance.process.send_signal(signal.SIGCONT)
+
+
+FAULTS = [
+    Fault("kill -9", "starts again where it was", lambda instance, _: instance.kill()),
+    Fault("stands still (SIGSTOP)", "callers wait, then are answered", stand_still, go_on),
+    shim_fault("disk full: log", "refuses produce until there is room, then goes on by itself", path="/log/", full=1),
+    shim_fault("disk full: state", "goes on, and takes its snapshots later", path="/state/", full=1, met=False),
+    shim_fault("disk full: store", "decisions go on, the store catches up", path="/store.db", full=1),
+    shim_fault("disk full: everything", "refuses produce until there is room, then goes on by itself", path="/data/", full=1),
+    shim_fault("sync fails: log", "acknowledges nothing more, ends and says why; a start goes on", path="/log/", sync_fails=1, ends="sync"),
+    shim_fault("sync fails: store", "decisions go on, the store catches up", path="/store.db", sync_fails=1, met=False),
+    shim_fault("slow disk: 100 ms more a sync", "is as slow as the disk", path="/data/", sync_ms=100),
+    Fault("clock a day ahead", "decisions carry the clock's time; logins of before end", lambda _, shim: shim.set(clock_seconds=86_400), statuses=frozenset(CLOCK_STATUSES)),
+    Fault("clock an hour behind", "refuses what lies ahead of the clock, with the reason", lambda _, shim: shim.set(clock_seconds=-3_600), statuses=frozenset(CLOCK_STATUSES)),
+    Fault("every payment twice, in another order", "judges each once", lambda *_: None, double=True),
+]
+
+
+class Twice(crash.KafkaLoad):
+    """Sends each payment again, later and in another order."""
+
+    def __init__(self, *options):
+        super().__init__(*options)
+        self.chance, self.later = random.Random(7), []
+
+    def next(self):
+        if self.later and self.chance.random() < 0.5:
+            return self.later.pop(self.chance.randrange(len(self.later)))
+        payment = super().next()
+        self.later.append(payment)
+        return payment
+
+
+def loads(ledger, instance, double, name):
+    client = api.login(instance.http, instance.password)
+    by_kafka = Twice if double else crash.KafkaLoad
+    return [
+        by_kafka(ledger, Shoppers(1, f"k-{name}"), [], instance.kafka, RATE),
+        *(crash.HttpLoad(ledger, Shoppers(n + 2, f"h{n}-{name}"), [], instance.http, client.token) for n in range(2)),
+    ]
+
+
+def one(report, folder, binary, fault, hold):
+    """Load, fault, healing, and what came of it. Returns the row of the table."""
+    folder.mkdir()
+    shim, ledger = Shim(folder), crash.Ledger()
+    with Instance(binary, folder, environment={**shim.environment, "SLUICE_SNAPSHOT_SECONDS": "0.2"}) as instance:
+        instance.start()
+        running = loads(ledger, instance, fault.double, "before")
+        for load in running:
+            load.start()
+        until("the first payments", lambda: len(ledger.accepted()) > 200)
+        hits = shim.hits()
+        fault.inject(instance, shim)
+        time.sleep(hold)
+        met = shim.hits() - hits
+        accepted_before = len(ledger.accepted())
+        if fault.met:
+            report.check(f"{fault.name}: it was met", met > 0)
+        if fault.ends:
+            until(f"{fault.name}: the instance ends", lambda: not instance.is_running(), 30)
+            code = instance.process.wait()
+            instance.process = None
+            report.check(f"{fault.name}: it ends with an error that says why", code != 0 and fault.ends in instance.log_end(), f"exit code {code}; {instance.log_end(5)}")
+        elif instance.process is not None:
+            report.check(f"{fault.name}: it runs on", instance.is_running(), instance.log_end())
+        fault.heal(instance, shim)
+        if instance.process is None:
+            instance.start()
+        else:
+            # By itself, with the clients that were there all along.
+            until(f"{fault.name}: payments are accepted again", lambda: len(ledger.accepted()) > accepted_before + 100, 60)
+        time.sleep(0.5)
+        for load in running:
+            load.halt.set()
+        for load in running:
+            load.join(30)
+        ledger.refused = {status: body for status, body in ledger.refused.items() if status not in fault.statuses}
+        last = crash.settle(instance, ledger, report)
+        decisions = crash.decided(instance, last)
+        refused = refused_times(report, fault, instance, ledger, decisions)
+        accepted, before = len(ledger.accepted()), len(report.failed)
+        crash.compare(report, ledger, decisions, crash.read_store(instance, last))
+        lost = len(ledger.accepted() - decisions.keys())
+        code, _ = instance.stop()
+        report.equal(f"{fault.name}: it stops by itself", code, 0)
+        replayed(report, instance, fault.name, len(decisions))
+        kept = "yes" if len(report.failed) == before else "NO"
+        return [fault.name, f"{hold:.0f} s", accepted, refused, lost, kept, fault.what_it_does]
+
+
+def refused_times(report, fault, instance, ledger, decisions):
+    """Payments that were acknowledged and then refused for their time: told in the dead letters, one each, and no longer counted as accepted."""
+    letters = {}
+    for message in read_all(instance.kafka, "dead-letters"):
+        letter = json.loads(message.value())
+        letters.setdefault(json.loads(letter["raw"])["transaction_id"], []).append({error["code"] for error in letter["errors"]})
+    if not fault.statuses:
+        return report.equal(f"{fault.name}: nothing is refused", len(letters), 0) and 0
+    wrong = {i: codes for i, codes in letters.items() if codes[0] != {"ahead_of_clock"}}
+    report.check(f"{fault.name}: what is refused is refused for its time", not wrong, list(wrong.items())[:3])
+    for transaction_id in letters.keys() - decisions.keys():
+        ledger.acknowledged.discard(transaction_id)
+    return len(letters)
+
+
+def replayed(report, instance, name, decisions):
+    done = instance.run("replay", "--data", instance.data, "--output", "json", seconds=300)
+    if report.check(f"{name}: replay runs", done.returncode == 0, done.stdout[-300:] + done.stderr[-500:]):
+        said = json.loads(done.stdout.strip().splitlines()[-1])
+        report.equal(f"{name}: replay scores all again, and finds no difference", (said["decisions"], said["differences"]), (decisions, 0))
+
+
+def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--hold", type=float, default=2.0, help="seconds that a fault lasts")
+    parser.add_argument("--only", help="part of the names of the faults to inject")
+    parser.add_argument("--write", type=Path, help="a Markdown file to write the table to")
+    options = parser.parse_args()
+    report, rows = Report("faults"), []
+    with Workspace("faults", options.keep) as folder:
+        for n, fault in enumerate(f for f in FAULTS if not options.only or options.only in f.name):
+            with report.part(fault.name):
+                rows.append(one(report, folder / f"{n}", options.sluice, fault, options.hold))
+            if not options.keep and not report.failed:
+                shutil.rmtree(folder / f"{n}", ignore_errors=True)
+    report.table(["fault", "lasted", "accepted", "refused with reason", "lost", "each once, replay without a difference", "what the instance does"], rows)
+    report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
