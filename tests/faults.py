@@ -64,8 +64,8 @@ FAULTS = [
     shim_fault("sync fails: log", "acknowledges nothing more, ends and says why; a start goes on", path="/log/", sync_fails=1, ends="sync"),
     shim_fault("sync fails: store", "decisions go on, the store catches up", path="/store.db", sync_fails=1, met=False),
     shim_fault("slow disk: 100 ms more a sync", "is as slow as the disk", path="/data/", sync_ms=100),
-    Fault("clock a day ahead", "decisions carry the clock's time; logins of before end", lambda _, shim: shim.set(clock_seconds=86_400), statuses=frozenset(CLOCK_STATUSES)),
-    Fault("clock an hour behind", "refuses what lies ahead of the clock, with the reason", lambda _, shim: shim.set(clock_seconds=-3_600), statuses=frozenset(CLOCK_STATUSES)),
+    Fault("clock a day ahead", "decisions carry the clock's time, and its clock never goes back; logins of before end", lambda _, shim: shim.set(clock_seconds=86_400), statuses=frozenset(CLOCK_STATUSES)),
+    Fault("clock an hour behind", "its clock waits until the true time comes again", lambda _, shim: shim.set(clock_seconds=-3_600), statuses=frozenset(CLOCK_STATUSES)),
     Fault("every payment twice, in another order", "judges each once", lambda *_: None, double=True),
 ]
 

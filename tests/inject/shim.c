@@ -43,7 +43,7 @@ static int meant(int fd) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length <= 0) return 0;
     path[length] = 0;
-    return strstr(path, (const char *)control->path) != NULL;
+    return control->path[0] && strstr(path, (const char *)control->path) != NULL;
 }
 
 static int is_full(int fd) {

@@ -27,7 +27,9 @@ class Shim:
     def set(self, path="", full=0, sync_fails=0, sync_ms=0, clock_seconds=0):
         """What is wrong from now on, for files whose path holds `path`."""
         FLAGS.pack_into(self.memory, 0, 0, 0, 0)
-        self.memory[PATH : PATH + 256] = path.encode().ljust(256, b"\0")
+        # A thread may still be between looking at a flag and at the path: the path of before stays until there is another.
+        if path:
+            self.memory[PATH : PATH + 256] = path.encode().ljust(256, b"\0")
         struct.pack_into("l", self.memory, CLOCK, clock_seconds)
         FLAGS.pack_into(self.memory, 0, full, sync_fails, sync_ms)
 
