@@ -20,7 +20,14 @@ fn main() -> domain::Result<()> {
         bytes += rows.iter().map(|(_, json)| json.len()).sum::<usize>();
         let next = done + records.len() as u64;
         let start = Instant::now();
-        store.apply(&[Batch { topic: "decisions", partition: 0, next_offset: next as i64, decisions: &records, dead_letters: &[] }])?;
+        store.apply(&[Batch {
+            topic: "decisions",
+            partition: 0,
+            from: 0,
+            next_offset: next as i64,
+            decisions: &records,
+            dead_letters: &[],
+        }])?;
         busy += start.elapsed();
         if next / 200_000 > done / 200_000 {
             println!("{next} decisions: {:.0}/s so far", next as f64 / busy.as_secs_f64());

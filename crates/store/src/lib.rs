@@ -1,23 +1,28 @@
 //! What people look things up in: transactions, predictions, alerts, dead letters, users and the audit trail, behind one
-//! trait. [`Sqlite`] is the embedded store; a PostgreSQL one implements the same trait and passes the same [`suite`].
+//! trait. [`Sqlite`] is the embedded store, [`Postgres`] one in a server; both pass the same [`suite`].
 //!
 //! The store is a reader of topics and never a place where decisions are made. Everything it learns from a topic can be
 //! learnt again, because the position up to which it has read is a row in the same transaction as the rows themselves.
 //! Calls are synchronous and may wait for a disk: make them from a thread that may block.
 
+mod maintenance;
 mod page;
+mod postgres;
 mod record;
 mod sqlite;
 pub mod suite;
+mod words;
 
+pub use maintenance::{Description, Migrated, Place, Removed};
 pub use page::{AlertFilter, MAX_PAGE, Page, PageRequest, PredictionFilter};
+pub use postgres::Postgres;
 pub use record::{
     Applied, AuditBatch, AuditEntry, AuditLine, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, KafkaUser, Role, Totals,
     TransactionRow, TransactionView, User,
 };
 pub use sqlite::Sqlite;
 
-use domain::{Position, Result, TopicPartition};
+use domain::{Micros, Position, Result, TopicPartition};
 use serde_json::value::RawValue;
 
 /// A place to look things up in, filled from topics.
@@ -28,10 +33,12 @@ use serde_json::value::RawValue;
 ///   10,000 records a call; when keeping up, whatever has arrived.
 /// - **Idempotent.** What lies below the stored position of its partition is skipped, so a batch may be applied again, or overlap
 ///   with one that was, and the store stays the same. A transaction that is already known keeps its first prediction.
+/// - **Fallen back.** A batch that follows a position which the store has not reached is refused with `Retry` and changes nothing: the
+///   store lost its last commits, and the reader asks for [`positions`](Store::positions) again.
 /// - **Power loss.** Rows from topics may fall back to an earlier commit, position included; reading the topic again brings them
 ///   back. After [`sync`](Store::sync) everything applied before it stays, so a topic may forget up to the position read after that.
 ///   Users, secrets and single lines of the audit trail come from no topic: they are on disk when the call returns.
-/// - **Errors.** `Retry` for a full disk or a locked database (nothing was changed), `Reject` for a request that cannot be right
+/// - **Errors.** `Retry` for a server that is away or busy, a full disk or a locked database (nothing was changed), `Reject` for a request that cannot be right
 ///   (a damaged cursor), `Stop` for a damaged, foreign or newer file, `Bug` for the rest.
 pub trait Store: Send + Sync {
     /// Takes what was read from the topics: rows, totals and positions in one transaction.
@@ -74,6 +81,9 @@ pub trait Store: Send + Sync {
     /// Makes a user, or gives an existing one this hash and role. The store never sees a password.
     fn put_user(&self, user: &User) -> Result<()>;
 
+    /// Makes the first user of all; false if there is one already, such as that of another instance which started at the same time.
+    fn put_first_user(&self, user: &User) -> Result<bool>;
+
     /// A user of the embedded broker by name.
     fn kafka_user(&self, name: &str) -> Result<Option<KafkaUser>>;
 
@@ -95,4 +105,17 @@ pub trait Store: Send + Sync {
     /// Adds what a topic says to the audit trail, and the position after it, in one transaction. Lines below the stored position are
     /// skipped; returns how many were added.
     fn audit_from(&self, batch: &AuditBatch<'_>) -> Result<u64>;
+
+    /// Removes transactions taken before a time, with their decisions and alerts, and dead letters from before it: at most `most` of each,
+    /// the oldest first, in one short transaction that holds up no reader. The audit trail stays.
+    fn remove_before(&self, before: Micros, most: usize) -> Result<Removed>;
+
+    /// The store at a glance; also where its tables are not up to date.
+    fn describe(&self) -> Result<Description>;
+
+    /// Makes the space of removed rows free and refreshes the statistics that queries are planned by. May take minutes.
+    fn vacuum(&self) -> Result<()>;
+
+    /// Makes calls that wait for a server return `Retry`, now and from now on: the process ends.
+    fn interrupt(&self) {}
 }

@@ -1,7 +1,7 @@
 //! What goes into the store and what comes out of it, without a word about tables.
 
 use domain::decision::rfc3339;
-use domain::{Action, Decision, Micros, Rejection};
+use domain::{Action, Decision, Error, Micros, Rejection};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -11,6 +11,8 @@ use serde_json::value::RawValue;
 pub struct Batch<'a> {
     pub topic: &'a str,
     pub partition: i32,
+    /// The position that this batch follows, as the reader knows it.
+    pub from: i64,
     /// The position after this batch.
     pub next_offset: i64,
     pub decisions: &'a [DecisionRecord<'a>],
@@ -70,6 +72,21 @@ pub struct Totals {
     pub last_sequence: Option<u64>,
     /// RFC 3339.
     pub last_prediction: Option<String>,
+}
+
+impl Totals {
+    /// Takes over one of the sums that are kept under a name.
+    pub(crate) fn set(&mut self, name: &str, value: u64) {
+        match name {
+            "allow" => self.allow = value,
+            "review" => self.review = value,
+            "block" => self.block = value,
+            "alerts" => self.alerts = value,
+            "dead_letters" => self.dead_letters = value,
+            _ => {}
+        }
+        self.transactions = self.allow + self.review + self.block;
+    }
 }
 
 /// A transaction as the store keeps it; the decision's document holds the rest.
@@ -158,6 +175,8 @@ pub struct AuditEntry {
 pub struct AuditBatch<'a> {
     pub topic: &'a str,
     pub partition: i32,
+    /// The position that this batch follows, as the reader knows it.
+    pub from: i64,
     /// The position after this batch.
     pub next_offset: i64,
     pub lines: &'a [AuditLine],
@@ -175,4 +194,9 @@ pub struct AuditLine {
 /// The column `predicted_fraud`: a transaction that was held back, to be looked at or for good.
 pub(crate) fn predicted_fraud(action: Action) -> bool {
     action != Action::Allow
+}
+
+/// The store knows less than the reader thinks: it lost its last commits.
+pub(crate) fn fell_back(topic: &str, partition: i32, stored: i64, from: i64) -> Error {
+    Error::retry(format!("the store's position in {topic}-{partition} fell back from {from} to {stored}; it is read again from there"))
 }

@@ -1,5 +1,7 @@
 //! The shared suite against every store there is.
 
+mod postgres;
+
 use store::{Sqlite, suite};
 
 #[test]

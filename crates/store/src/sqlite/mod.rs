@@ -5,23 +5,23 @@
 //! disk. What comes from no topic (users, secrets, audit) is committed with `FULL`.
 
 mod error;
+mod maintain;
 mod migrate;
 mod read;
 mod write;
 
+use crate::maintenance::{Description, Migrated, Removed};
 use crate::page::{AlertFilter, Page, PageRequest, PredictionFilter};
 use crate::record::{Applied, AuditBatch, AuditEntry, Batch, DeadLetter, KafkaUser, Totals, TransactionView, User};
+use crate::words::STORE_SINK;
 use crate::{Role, Store};
-use domain::{Error, Position, Result, TopicPartition};
+use domain::{Error, Micros, Position, Result, TopicPartition};
 use error::explain;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The sink under which the store keeps its positions.
-const SINK: &str = "store";
 
 /// Pages of the log after which a commit also copies them into the file: 64 MB, so a burst of batches shares one copy.
 const CHECKPOINT_PAGES: u32 = 16_384;
@@ -42,13 +42,41 @@ impl Sqlite {
     /// # Errors
     /// `Stop` if it cannot be opened, is damaged, or was made by a newer release.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_owned();
-        create_private(&path)?;
-        let mut writer = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-            .map_err(|e| explain("opening the store", e))?;
-        prepare(&writer).map_err(|e| explain("opening the store", e))?;
-        migrate::run(&mut writer)?;
-        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
+        create_private(path.as_ref())?;
+        let store = Self::connect(path.as_ref())?;
+        migrate::run(&mut store.writer.lock())?;
+        Ok(store)
+    }
+
+    /// Opens the file as it is, for looking at it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and `Stop` if there is no file.
+    pub fn existing(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Err(Error::stop(format!("there is no store at {}", path.display()), "name the data folder of an instance with --data"));
+        }
+        Self::connect(path)
+    }
+
+    /// Brings a file's tables up to date, and makes it if it is missing.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn migrate(path: impl AsRef<Path>) -> Result<Migrated> {
+        create_private(path.as_ref())?;
+        let store = Self::connect(path.as_ref())?;
+        let (before, after) = migrate::run(&mut store.writer.lock())?;
+        Ok(Migrated { before, after })
+    }
+
+    fn connect(path: &Path) -> Result<Self> {
+        let opening = |e| explain("opening the store", e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let writer = Connection::open_with_flags(path, flags).map_err(opening)?;
+        prepare(&writer).map_err(opening)?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::new(Vec::new()) })
     }
 
     fn read<T>(&self, what: &str, f: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -123,14 +151,14 @@ fn create_private(path: &Path) -> Result<()> {
 
 impl Store for Sqlite {
     fn apply(&self, batches: &[Batch<'_>]) -> Result<Applied> {
-        write::apply(&mut self.writer.lock(), batches).map_err(|e| explain("storing decisions", e))
+        write::apply(&mut self.writer.lock(), batches)
     }
 
     fn positions(&self) -> Result<Position> {
         self.read("reading positions", |db| {
             let mut position = Position::default();
             let mut statement = db.prepare_cached("SELECT topic, \"partition\", next_offset FROM positions WHERE sink = ?1")?;
-            let mut rows = statement.query([SINK])?;
+            let mut rows = statement.query([STORE_SINK])?;
             while let Some(row) = rows.next()? {
                 position.advance(TopicPartition::new(row.get::<_, String>(0)?, row.get(1)?), row.get(2)?);
             }
@@ -147,7 +175,7 @@ impl Store for Sqlite {
     }
 
     fn keep_sink_position(&self, sink: &str, at: &TopicPartition, next_offset: i64) -> Result<()> {
-        if sink == SINK {
+        if sink == STORE_SINK {
             return Err(Error::bug("the store's own position moves with its rows alone"));
         }
         let keep = |db: &Connection| {
@@ -218,6 +246,16 @@ impl Store for Sqlite {
         })
     }
 
+    fn put_first_user(&self, user: &User) -> Result<bool> {
+        self.durable("storing the first user", |tx| {
+            let made = tx.execute(
+                "INSERT INTO users (name, password_hash, role) SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM users)",
+                params![user.name, user.password_hash, user.role.as_str()],
+            )?;
+            Ok(made > 0)
+        })
+    }
+
     fn kafka_user(&self, name: &str) -> Result<Option<KafkaUser>> {
         self.read("reading a user of the broker", |db| {
             db.prepare_cached("SELECT name, scram_sha_256, scram_sha_512, grants FROM kafka_users WHERE name = ?1")?
@@ -272,7 +310,20 @@ impl Store for Sqlite {
     }
 
     fn audit_from(&self, batch: &AuditBatch<'_>) -> Result<u64> {
-        write::audit(&mut self.writer.lock(), batch).map_err(|e| explain("writing the audit trail", e))
+        write::audit(&mut self.writer.lock(), batch)
+    }
+
+    fn remove_before(&self, before: Micros, most: usize) -> Result<Removed> {
+        maintain::remove_before(&mut self.writer.lock(), before, most).map_err(|e| explain("removing what is too old", e))
+    }
+
+    fn describe(&self) -> Result<Description> {
+        let seen = migrate::seen(&self.writer.lock())?;
+        self.read("looking at the store", |db| maintain::describe(db, &self.path, seen))
+    }
+
+    fn vacuum(&self) -> Result<()> {
+        maintain::vacuum(&self.writer.lock()).map_err(|e| explain("vacuuming the store", e))
     }
 }
 

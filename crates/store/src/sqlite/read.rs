@@ -1,8 +1,9 @@
 //! Pages and look-ups. A page walks one index backwards from the cursor, so its cost does not depend on how far back it is.
 
-use super::write::{SqlTime, action, severity};
+use super::write::SqlTime;
 use crate::page::{AlertFilter, Cursor, Page, PredictionFilter};
 use crate::record::{DeadLetter, KafkaUser, Totals, TransactionRow, TransactionView, predicted_fraud};
+use crate::words::{action, severity};
 use domain::{Decimal, Micros, time};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -125,16 +126,8 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let value = row.get::<_, i64>(1)?.unsigned_abs();
-        match row.get_ref(0)?.as_str()? {
-            "allow" => totals.allow = value,
-            "review" => totals.review = value,
-            "block" => totals.block = value,
-            "alerts" => totals.alerts = value,
-            "dead_letters" => totals.dead_letters = value,
-            _ => {}
-        }
+        totals.set(row.get_ref(0)?.as_str()?, value);
     }
-    totals.transactions = totals.allow + totals.review + totals.block;
     let (sequence, at): (Option<i64>, Option<String>) =
         tx.query_row("SELECT (SELECT MAX(sequence) FROM predictions), (SELECT MAX(created_at) FROM predictions)", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

@@ -92,7 +92,7 @@ fn no_step_of_the_first_batch_is_kept_when_the_last_fails() {
         .unwrap();
     let rows = Decisions::range(10..20);
     let records = rows.records();
-    let batch = Batch { topic: "decisions", partition: 0, next_offset: 20, decisions: &records, dead_letters: &[] };
+    let batch = Batch { topic: "decisions", partition: 0, from: 0, next_offset: 20, decisions: &records, dead_letters: &[] };
     assert_eq!(store.apply(&[batch]).unwrap_err().kind, Kind::Bug);
     assert_eq!(store.totals().unwrap().transactions, 10);
     assert!(store.transaction(&decision(12).transaction_id).unwrap().is_none());
@@ -107,7 +107,7 @@ fn a_store_of_another_log_is_a_stop_with_a_hint() {
     other.transaction_id = "another".into();
     let rows = Decisions::new([(20, other)]);
     let records = rows.records();
-    let batch = Batch { topic: "decisions", partition: 0, next_offset: 21, decisions: &records, dead_letters: &[] };
+    let batch = Batch { topic: "decisions", partition: 0, from: 0, next_offset: 21, decisions: &records, dead_letters: &[] };
     let error = store.apply(&[batch]).unwrap_err();
     assert_eq!(error.kind, Kind::Stop, "{error}");
     assert!(store.transaction("another").unwrap().is_none());
@@ -137,7 +137,7 @@ fn a_full_disk_and_a_lock_are_retries_and_change_nothing() {
     store.writer.lock().execute_batch(&format!("PRAGMA max_page_count = {pages}")).unwrap();
     let rows = Decisions::range(10..5000);
     let records = rows.records();
-    let batch = Batch { topic: "decisions", partition: 0, next_offset: 5000, decisions: &records, dead_letters: &[] };
+    let batch = Batch { topic: "decisions", partition: 0, from: 0, next_offset: 5000, decisions: &records, dead_letters: &[] };
     let error = store.apply(&[batch]).unwrap_err();
     assert_eq!(error.kind, Kind::Retry, "{error}");
     assert!(error.hint.is_some());
@@ -173,7 +173,7 @@ fn the_audit_trail_takes_each_record_of_a_topic_once() {
         entry: AuditEntry { actor: "ann".into(), action: "list_add".into(), subject: format!("l/{offset}"), detail: "why".into() },
     };
     let (first, overlap) = ([line(3), line(3), line(4)], [line(4), line(6)]);
-    let batch = |lines, next_offset| AuditBatch { topic: "control", partition: 0, next_offset, lines };
+    let batch = |lines, next_offset| AuditBatch { topic: "control", partition: 0, from: 0, next_offset, lines };
     assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 3);
     assert_eq!(store.audit_from(&batch(&first, 5)).unwrap(), 0);
     assert_eq!(store.audit_from(&batch(&overlap, 7)).unwrap(), 1);

@@ -1,45 +1,58 @@
 //! Rows and positions in one transaction. This is the busy path: statements are prepared once, texts are bound without a copy,
 //! and totals and positions are written once a call.
 
-use super::SINK;
-use crate::record::{Applied, AuditBatch, Batch, DeadLetter, DecisionRecord, predicted_fraud};
-use domain::{Action, Micros, Severity, time};
+use super::error::explain;
+use crate::record::{Applied, AuditBatch, Batch, DeadLetter, DecisionRecord, fell_back, predicted_fraud};
+use crate::words::{STORE_SINK, action, severity};
+use domain::{Action, Micros, Result, time};
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, ToSql, Transaction, TransactionBehavior, params};
 
-pub(super) fn apply(db: &mut Connection, batches: &[Batch<'_>]) -> rusqlite::Result<Applied> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut writer = Writer::new(&tx)?;
+pub(super) fn apply(db: &mut Connection, batches: &[Batch<'_>]) -> Result<Applied> {
+    let fail = |e| explain("storing decisions", e);
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    let mut writer = Writer::new(&tx).map_err(fail)?;
     for batch in batches {
-        writer.batch(batch)?;
+        let next = position(&tx, batch.topic, batch.partition).map_err(fail)?;
+        if next < batch.from {
+            return Err(fell_back(batch.topic, batch.partition, next, batch.from));
+        }
+        writer.batch(batch, next).map_err(fail)?;
     }
-    let applied = writer.finish()?;
-    tx.commit()?;
+    let applied = writer.finish().map_err(fail)?;
+    tx.commit().map_err(fail)?;
     Ok(applied)
 }
 
 /// Lines of the audit trail and the position after them.
-pub(super) fn audit(db: &mut Connection, batch: &AuditBatch<'_>) -> rusqlite::Result<u64> {
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let next = position(&tx, batch.topic, batch.partition)?;
+pub(super) fn audit(db: &mut Connection, batch: &AuditBatch<'_>) -> Result<u64> {
+    let fail = |e| explain("writing the audit trail", e);
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
+    let next = position(&tx, batch.topic, batch.partition).map_err(fail)?;
+    if next < batch.from {
+        return Err(fell_back(batch.topic, batch.partition, next, batch.from));
+    }
+    let added = lines(&tx, batch, next).map_err(fail)?;
+    tx.commit().map_err(fail)?;
+    Ok(added)
+}
+
+fn lines(tx: &Transaction<'_>, batch: &AuditBatch<'_>, next: i64) -> rusqlite::Result<u64> {
     let mut added = 0;
-    {
-        let mut insert = tx.prepare_cached("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        for line in batch.lines.iter().filter(|line| line.offset >= next) {
-            let e = &line.entry;
-            added += insert.execute(params![SqlTime::new(line.at), e.actor, e.action, e.subject, e.detail])? as u64;
-        }
+    let mut insert = tx.prepare_cached("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for line in batch.lines.iter().filter(|line| line.offset >= next) {
+        let e = &line.entry;
+        added += insert.execute(params![SqlTime::new(line.at), e.actor, e.action, e.subject, e.detail])? as u64;
     }
     if batch.next_offset > next {
-        set_position(&tx, batch.topic, batch.partition, batch.next_offset)?;
+        set_position(tx, batch.topic, batch.partition, batch.next_offset)?;
     }
-    tx.commit()?;
     Ok(added)
 }
 
 fn position(tx: &Transaction<'_>, topic: &str, partition: i32) -> rusqlite::Result<i64> {
     let mut found = tx.prepare_cached("SELECT next_offset FROM positions WHERE sink = ?1 AND topic = ?2 AND \"partition\" = ?3")?;
-    let next: Option<i64> = found.query_row(params![SINK, topic, partition], |row| row.get(0)).optional()?;
+    let next: Option<i64> = found.query_row(params![STORE_SINK, topic, partition], |row| row.get(0)).optional()?;
     Ok(next.unwrap_or(0))
 }
 
@@ -48,7 +61,7 @@ fn set_position(tx: &Transaction<'_>, topic: &str, partition: i32, next: i64) ->
         "INSERT INTO positions (sink, topic, \"partition\", next_offset) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (sink, topic, \"partition\") DO UPDATE SET next_offset = excluded.next_offset",
     )?
-    .execute(params![SINK, topic, partition, next])?;
+    .execute(params![STORE_SINK, topic, partition, next])?;
     Ok(())
 }
 
@@ -92,8 +105,7 @@ impl<'a> Writer<'a> {
         })
     }
 
-    fn batch(&mut self, batch: &Batch<'_>) -> rusqlite::Result<()> {
-        let next = position(self.tx, batch.topic, batch.partition)?;
+    fn batch(&mut self, batch: &Batch<'_>, next: i64) -> rusqlite::Result<()> {
         for record in batch.decisions {
             if record.offset < next || !self.decision(record)? {
                 self.applied.skipped += 1;
@@ -200,23 +212,6 @@ impl<'a> Writer<'a> {
             add.execute(params![name, change as i64])?;
         }
         Ok(self.applied)
-    }
-}
-
-pub(super) fn action(action: Action) -> &'static str {
-    match action {
-        Action::Allow => "allow",
-        Action::Review => "review",
-        Action::Block => "block",
-    }
-}
-
-pub(super) fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
     }
 }
 

@@ -1,8 +1,12 @@
 //! What every store must do, as functions that panic where one does not. An implementation's tests call [`run`] with a way to
 //! open a store at a fresh place, and again at the same place.
 
+mod made;
+
+pub use made::{Decisions, decision};
+
 use crate::*;
-use domain::{Action, Decimal, Decision, Judged, Kind, Rejection, RuleHit, RuleMode, Severity, Text, TopicPartition, Value};
+use domain::{Action, Decimal, Decision, Kind, Rejection, Severity, TopicPartition};
 
 /// 2026-11-21T09:30:00Z.
 const START: i64 = 1_795_253_400_000_000;
@@ -21,6 +25,7 @@ fn cases<S: Store>() -> Vec<(&'static str, fn(&dyn Fn() -> S))> {
         ("rows_and_position_come_together", rows_and_position_come_together),
         ("a_batch_counts_once", a_batch_counts_once),
         ("an_overlap_is_skipped_in_part", an_overlap_is_skipped_in_part),
+        ("a_store_that_fell_back_says_so", a_store_that_fell_back_says_so),
         ("partitions_have_positions_of_their_own", partitions_have_positions_of_their_own),
         ("a_known_transaction_keeps_its_prediction", a_known_transaction_keeps_its_prediction),
         ("documents_come_back_byte_for_byte", documents_come_back_byte_for_byte),
@@ -31,83 +36,13 @@ fn cases<S: Store>() -> Vec<(&'static str, fn(&dyn Fn() -> S))> {
         ("a_transaction_with_all_that_was_said", a_transaction_with_all_that_was_said),
         ("amounts_are_exact", amounts_are_exact),
         ("dead_letters_keep_every_byte", dead_letters_keep_every_byte),
+        ("what_is_too_old_goes_in_batches", what_is_too_old_goes_in_batches),
+        ("a_store_at_a_glance", a_store_at_a_glance),
         ("users_and_secrets_last", users_and_secrets_last),
         ("users_of_the_broker_come_and_go", users_of_the_broker_come_and_go),
         ("positions_of_other_sinks_are_their_own", positions_of_other_sinks_are_their_own),
         ("readers_never_see_half_a_batch", readers_never_see_half_a_batch),
     ]
-}
-
-/// A decision number `n`: every 10th is blocked by two live rules and one shadow rule, every 5th else is reviewed by one.
-pub fn decision(n: u64) -> Decision {
-    let hit = |rule: &str, action, severity, mode| RuleHit {
-        rule: Text::new(rule),
-        action,
-        severity,
-        mode,
-        message: format!("6 payments in 10 minutes, usual is 1 (\"{n}\")"),
-    };
-    let (action, hits) = match n % 10 {
-        0 => (
-            Action::Block,
-            vec![
-                hit("velocity", Action::Block, Severity::Critical, RuleMode::Live),
-                hit("watched", Action::Block, Severity::High, RuleMode::Shadow),
-                hit("high_amount", Action::Review, Severity::High, RuleMode::Live),
-            ],
-        ),
-        5 => (Action::Review, vec![hit("high_amount", Action::Review, Severity::Medium, RuleMode::Live)]),
-        _ => (Action::Allow, vec![]),
-    };
-    Decision {
-        sequence: n,
-        transaction_id: format!("tx-{n:08}").into(),
-        account_id: Some(format!("acc-{}", n % 3).into()),
-        transaction_type: Some("purchase".into()),
-        amount: Some(Decimal::new(i128::from(n) * 100 + 1, 2)),
-        event_time: START + n as i64 * 1_000_000,
-        taken_at: START + n as i64 * 1_000_000 + 1500,
-        decision: action,
-        score: (n % 10) as f64 / 10.0,
-        judged: Judged::Full,
-        hits,
-        reasons: vec![],
-        values: vec![("amount".into(), Value::Decimal(Decimal::new(i128::from(n) * 100 + 1, 2)))],
-        topic: "transactions".into(),
-        partition: 0,
-        offset: n as i64,
-        project: "4f2a".into(),
-        model: None,
-    }
-}
-
-/// Decisions with their documents, to make batches of.
-pub struct Decisions {
-    rows: Vec<(i64, Decision, String)>,
-}
-
-impl Decisions {
-    pub fn new(decisions: impl IntoIterator<Item = (i64, Decision)>) -> Self {
-        let document = |d: &Decision| String::from_utf8(d.to_json()).expect("JSON is UTF-8");
-        Self { rows: decisions.into_iter().map(|(offset, d)| (offset, d.clone(), document(&d))).collect() }
-    }
-
-    /// Numbers `range`, each at the offset of its number.
-    pub fn range(range: std::ops::Range<u64>) -> Self {
-        Self::new(range.map(|n| (n as i64, decision(n))))
-    }
-
-    pub fn records(&self) -> Vec<DecisionRecord<'_>> {
-        self.rows.iter().map(|(offset, decision, json)| DecisionRecord { offset: *offset, decision, json }).collect()
-    }
-
-    /// Applies them as one batch of a partition.
-    pub fn apply(&self, store: &impl Store, partition: i32) -> Applied {
-        let next_offset = self.rows.last().map_or(0, |(offset, ..)| offset + 1);
-        store
-            .apply(&[Batch { topic: TOPIC, partition, next_offset, decisions: &self.records(), dead_letters: &[] }])
-            .expect("the batch is applied")
-    }
 }
 
 fn next(store: &impl Store, topic: &str, partition: i32) -> i64 {
@@ -165,8 +100,22 @@ fn an_overlap_is_skipped_in_part<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(next(&store, TOPIC, 0), 80);
     assert_eq!(store.totals().unwrap().transactions, 80);
     // A batch without records (transaction markers alone) still moves the position.
-    store.apply(&[Batch { topic: TOPIC, partition: 0, next_offset: 83, decisions: &[], dead_letters: &[] }]).unwrap();
+    store.apply(&[Batch { topic: TOPIC, partition: 0, from: 80, next_offset: 83, decisions: &[], dead_letters: &[] }]).unwrap();
     assert_eq!(next(&store, TOPIC, 0), 83);
+}
+
+/// A reader that knows a later position than the store has lost nothing yet: it is told, and reads again.
+fn a_store_that_fell_back_says_so<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    Decisions::range(0..10).apply(&store, 0);
+    let (later, fitting) = (Decisions::range(20..30), Decisions::range(10..30));
+    let (later, fitting) = (later.records(), fitting.records());
+    let batch = |from, decisions| Batch { topic: TOPIC, partition: 0, from, next_offset: 30, decisions, dead_letters: &[] };
+    assert_eq!(store.apply(&[batch(20, &later)]).expect_err("records are missing").kind, Kind::Retry);
+    let audit = AuditBatch { topic: "control", partition: 0, from: 5, next_offset: 9, lines: &[] };
+    assert_eq!(store.audit_from(&audit).expect_err("lines are missing").kind, Kind::Retry);
+    assert_eq!((next(&store, TOPIC, 0), next(&store, "control", 0), store.totals().unwrap().transactions), (10, 0, 10));
+    assert_eq!(store.apply(&[batch(10, &fitting)]).unwrap().decisions, 20);
 }
 
 fn partitions_have_positions_of_their_own<S: Store>(open: &dyn Fn() -> S) {
@@ -176,7 +125,7 @@ fn partitions_have_positions_of_their_own<S: Store>(open: &dyn Fn() -> S) {
         Decisions::new((0..20).filter(|n| n % 2 == 1).map(|n| (n as i64 / 2, decision(n)))),
     );
     let (a, b) = (even.records(), odd.records());
-    let batch = |partition, decisions| Batch { topic: TOPIC, partition, next_offset: 10, decisions, dead_letters: &[] };
+    let batch = |partition, decisions| Batch { topic: TOPIC, partition, from: 0, next_offset: 10, decisions, dead_letters: &[] };
     let applied = store.apply(&[batch(0, &a), batch(1, &b)]).unwrap();
     assert_eq!(applied.decisions, 20);
     assert_eq!((next(&store, TOPIC, 0), next(&store, TOPIC, 1), next(&store, "another", 0)), (10, 10, 0));
@@ -368,7 +317,7 @@ fn dead_letters_keep_every_byte<S: Store>(open: &dyn Fn() -> S) {
     };
     let letters: Vec<_> = (0..5).map(letter).collect();
     let records: Vec<_> = letters.iter().enumerate().map(|(n, letter)| DeadLetterRecord { offset: n as i64, letter }).collect();
-    let batch = Batch { topic: "dead-letters", partition: 0, next_offset: 5, decisions: &[], dead_letters: &records };
+    let batch = Batch { topic: "dead-letters", partition: 0, from: 0, next_offset: 5, decisions: &[], dead_letters: &records };
     assert_eq!(store.apply(&[batch]).unwrap().dead_letters, 5);
     assert_eq!(store.apply(&[batch]).unwrap(), Applied { skipped: 5, ..Applied::default() });
     assert_eq!(store.totals().unwrap().dead_letters, 5);
@@ -379,11 +328,62 @@ fn dead_letters_keep_every_byte<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(found, letters.into_iter().rev().collect::<Vec<_>>());
 }
 
+fn what_is_too_old_goes_in_batches<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    Decisions::range(0..100).apply(&store, 0);
+    let letter = |n: i64| DeadLetter {
+        topic: "transactions".into(),
+        partition: 0,
+        offset: n,
+        errors: vec![],
+        raw: vec![n as u8],
+        at: decision(n as u64).taken_at,
+    };
+    let letters: Vec<_> = (0..100).map(letter).collect();
+    let records: Vec<_> = letters.iter().zip(0..).map(|(letter, offset)| DeadLetterRecord { offset, letter }).collect();
+    store
+        .apply(&[Batch { topic: "dead-letters", partition: 0, from: 0, next_offset: 100, decisions: &[], dead_letters: &records }])
+        .unwrap();
+    // A time itself is not before it.
+    let before = decision(60).taken_at;
+    let mut removed = Vec::new();
+    while removed.last().is_none_or(|r: &Removed| r.most() > 0) {
+        removed.push(store.remove_before(before, 25).unwrap());
+    }
+    assert_eq!(removed.iter().map(|r| (r.decisions, r.dead_letters)).collect::<Vec<_>>(), [(25, 25), (25, 25), (10, 10), (0, 0)]);
+    assert_eq!(removed.iter().map(|r| r.alerts).sum::<u64>(), 18);
+    let totals = store.totals().unwrap();
+    assert_eq!((totals.transactions, totals.allow, totals.review, totals.block), (40, 32, 4, 4));
+    assert_eq!((totals.alerts, totals.dead_letters, totals.last_sequence), (12, 40, Some(99)));
+    assert!(store.transaction(&decision(59).transaction_id).unwrap().is_none());
+    assert!(store.transaction(&decision(60).transaction_id).unwrap().is_some());
+    assert_eq!(store.predictions(&PredictionFilter::default(), &page(100, None)).unwrap().items.len(), 40);
+    assert_eq!(store.alerts(&AlertFilter::default(), &page(100, None)).unwrap().items.len(), 12);
+    assert_eq!(store.dead_letters(&page(100, None)).unwrap().items.len(), 40);
+    // It stays away: the position did not move.
+    assert_eq!(Decisions::range(0..100).apply(&store, 0).skipped, 100);
+    store.vacuum().unwrap();
+    assert_eq!(store.totals().unwrap(), totals);
+}
+
+fn a_store_at_a_glance<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    assert_eq!(store.describe().unwrap().oldest_prediction, None);
+    Decisions::range(0..20).apply(&store, 0);
+    let found = store.describe().unwrap();
+    assert_eq!((found.totals, found.schema_version), (store.totals().unwrap(), found.known_version));
+    assert_eq!(found.oldest_prediction.as_deref(), Some("2026-11-21T09:30:00.001500Z"));
+    assert_eq!(found.positions, [(TopicPartition::new(TOPIC, 0), 20)]);
+    assert!(found.size_bytes > 0 && !found.backend.is_empty() && !found.place.is_empty());
+}
+
 fn users_and_secrets_last<S: Store>(open: &dyn Fn() -> S) {
     let store = open();
     assert_eq!((store.user("admin").unwrap(), store.user_count().unwrap()), (None, 0));
     let mut user = User { name: "admin".into(), password_hash: "$argon2id$1".into(), role: Role::Admin };
-    store.put_user(&user).unwrap();
+    assert!(store.put_first_user(&user).unwrap());
+    assert!(!store.put_first_user(&User { name: "second".into(), ..user.clone() }).unwrap());
+    assert_eq!(store.user_count().unwrap(), 1);
     user.password_hash = "$argon2id$2".into();
     store.put_user(&user).unwrap();
     assert_eq!(store.secret("jwt", &|| vec![1, 2, 3]).unwrap(), [1, 2, 3]);
