@@ -2,7 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::section::{Report, Section, text};
-use crate::spec::{LogSettings, Settings, StoreSettings};
+use crate::spec::{LogSettings, Secret, Settings, StoreSettings};
 use crate::webhooks;
 use crate::yaml::{Content, Node};
 use std::collections::BTreeMap;
@@ -14,12 +14,14 @@ const KEYS: [&str; 8] = ["name", "description", "currency", "log", "store", "var
 
 pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settings {
     let Some(section) = Section::open(node, "sluice.yml", &KEYS, report) else { return Settings::default() };
+    let (store, store_keep) = section.node("store").map(|node| store(node, env, report)).unwrap_or_default();
     Settings {
         name: section.required_text("name", report).unwrap_or_default(),
         description: section.text("description", report).unwrap_or_default(),
         currency: section.parse("currency", report, currency),
         log: section.node("log").map(|node| log(node, env, report)).unwrap_or_default(),
-        store: section.node("store").map(|node| store(node, env, report)).unwrap_or_default(),
+        store,
+        store_keep,
         vars: section.node("vars").map(|node| vars(node, report)).unwrap_or_default(),
         state_memory: section.parse("state_memory", report, bytes),
         webhooks: section.node("webhooks").map(|node| webhooks::read(node, env, report)).unwrap_or_default(),
@@ -87,14 +89,32 @@ fn log(node: &Node, env: Environment, report: &mut Report) -> LogSettings {
     LogSettings::Kafka { bootstrap: bootstrap.unwrap_or_default(), properties }
 }
 
-fn store(node: &Node, env: Environment, report: &mut Report) -> StoreSettings {
+/// Where the store is, and how long it keeps what it has: an address alone, or `address` and `keep`.
+fn store(node: &Node, env: Environment, report: &mut Report) -> (StoreSettings, Option<i64>) {
+    if node.text().is_some() {
+        return (store_address(node, env, report), None);
+    }
+    let Some(section) = Section::open(node, "`store`", &["address", "keep"], report) else { return Default::default() };
+    let address = section.node("address").map(|node| store_address(node, env, report)).unwrap_or_default();
+    (address, section.parse("keep", report, kept_for))
+}
+
+/// At least a day: what is removed by mistake is gone from the store for good.
+fn kept_for(text: &str) -> Result<i64, String> {
+    match domain::time::parse_span(text)? {
+        span if span < domain::time::DAY => Err(format!("`{text}` is too short; write a day or more, such as 90 days")),
+        span => Ok(span),
+    }
+}
+
+fn store_address(node: &Node, env: Environment, report: &mut Report) -> StoreSettings {
     let Some(written) = text(node, "store", report) else { return StoreSettings::Embedded };
     if written == "embedded" {
         return StoreSettings::Embedded;
     }
     // user:password@host with the password written out
     let password =
-        written.split_once("://").and_then(|(_, rest)| rest.split_once('@')).and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p);
+        written.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).and_then(|(user, _)| user.split_once(':')).map(|(_, p)| p);
     if password.is_some_and(|p| !p.is_empty() && !p.contains("${")) {
         report.add(
             Diagnostic::new(node.place.clone(), "`store` holds a password in plain text")
@@ -102,14 +122,27 @@ fn store(node: &Node, env: Environment, report: &mut Report) -> StoreSettings {
         );
         return StoreSettings::Embedded;
     }
-    let Some(address) = resolved(node, "store", env, report) else { return StoreSettings::Embedded };
+    // What comes into an address's user or password is taken as it is, whatever characters it has.
+    let (user, rest) = match written.rsplit_once('@') {
+        Some((user, _)) if user.contains("://") => written.split_at(user.len()),
+        _ => ("", written),
+    };
+    let escaped = |name: &str| env(name).map(|value| percent_encoded(&value));
+    let (user, rest) = (resolve(user, "store", node, &escaped, report), resolve(rest, "store", node, env, report));
+    let (Some(user), Some(rest)) = (user, rest) else { return StoreSettings::Embedded };
+    let address = user + &rest;
     if !address.starts_with("postgres://") && !address.starts_with("postgresql://") {
         // What was resolved may hold a secret: the message shows what is written.
         let mistake = Diagnostic::new(node.place.clone(), format!("`store` cannot be `{written}`"));
         report.add(mistake.hint("write `embedded`, or an address such as postgres://user:${PASSWORD}@host/database"));
         return StoreSettings::Embedded;
     }
-    StoreSettings::Postgres(address)
+    StoreSettings::Postgres(Secret::new(address.into_bytes()))
+}
+
+fn percent_encoded(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 fn vars(node: &Node, report: &mut Report) -> BTreeMap<String, serde_json::Value> {
@@ -124,7 +157,10 @@ fn vars(node: &Node, report: &mut Report) -> BTreeMap<String, serde_json::Value>
 
 /// The text with each `${NAME}` replaced from the environment; every missing name is noted.
 pub(crate) fn resolved(node: &Node, key: &str, env: Environment, report: &mut Report) -> Option<String> {
-    let written = text(node, key, report)?;
+    resolve(text(node, key, report)?, key, node, env, report)
+}
+
+fn resolve(written: &str, key: &str, node: &Node, env: Environment, report: &mut Report) -> Option<String> {
     let (mut out, mut rest, mut complete) = (String::new(), written, true);
     while let Some((before, after)) = rest.split_once("${") {
         out.push_str(before);

@@ -34,6 +34,8 @@ pub struct Settings {
     pub currency: Option<String>,
     pub log: LogSettings,
     pub store: StoreSettings,
+    /// Microseconds after which the store forgets a decision; none keeps everything.
+    pub store_keep: Option<i64>,
     /// Values for the jinja in feature files, as `var('name')`.
     pub vars: BTreeMap<String, serde_json::Value>,
     /// Bytes of feature state kept in memory; the rest waits on disk.
@@ -54,8 +56,8 @@ pub enum LogSettings {
 pub enum StoreSettings {
     #[default]
     Embedded,
-    /// A connection string.
-    Postgres(String),
+    /// A connection string, which may hold a password.
+    Postgres(Secret),
 }
 
 /// Something that must not be shown: it prints as stars.

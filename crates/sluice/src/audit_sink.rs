@@ -23,29 +23,35 @@ pub fn settled(synced: Result<()>) -> Result<()> {
 pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool) -> Result<()> {
     let mut source = log.source()?;
     let at = TopicPartition::new(topics::CONTROL, 0);
-    let mut next = store.positions()?.next(&at);
+    // The store's own position; none until it was asked, and after a failure, in which it may have lost its last commits.
+    let mut stored = None;
     let mut records = Vec::new();
     let mut back_off = Duration::from_millis(50);
     loop {
         let stopping = stop.load(Ordering::SeqCst);
         records.clear();
-        let outcome = source.fetch(&at, next, STEP_BYTES, &mut records).and_then(|()| match records.last() {
-            None if stopping => Ok(None),
-            None => source.wait(&[(at.clone(), next)], Duration::from_millis(200)).map(|()| None),
-            Some(last) => {
-                let next = last.offset + 1;
-                let lines = lines(&records)?;
-                store.audit_from(&AuditBatch { topic: &at.topic, partition: at.partition, next_offset: next, lines: &lines })?;
-                Ok(Some(next))
-            }
-        });
-        match outcome {
-            Ok(None) if stopping => return settled(store.sync()),
-            Ok(None) => {}
-            Ok(Some(stored)) => {
-                next = stored;
-                back_off = Duration::from_millis(50);
-            }
+        let mut step = || {
+            let from = match stored.take() {
+                Some(from) => from,
+                None => store.positions()?.next(&at),
+            };
+            source.fetch(&at, from, STEP_BYTES, &mut records)?;
+            let Some(last) = records.last() else {
+                if stopping {
+                    return settled(store.sync()).map(|()| true);
+                }
+                source.wait(&[(at.clone(), from)], Duration::from_millis(200))?;
+                stored = Some(from);
+                return Ok(false);
+            };
+            let (next_offset, lines) = (last.offset + 1, lines(&records)?);
+            store.audit_from(&AuditBatch { topic: &at.topic, partition: at.partition, from, next_offset, lines: &lines })?;
+            stored = Some(next_offset);
+            Ok(false)
+        };
+        match step() {
+            Ok(true) => return Ok(()),
+            Ok(false) => back_off = Duration::from_millis(50),
             // It is in the topic; the next start stores it.
             Err(e) if e.kind == Kind::Retry && stopping => return Ok(()),
             Err(e) if e.kind == Kind::Retry => {

@@ -3,10 +3,12 @@
 mod broker;
 mod changes;
 mod operate;
+mod store;
 
 pub use broker::{Broker, GroupName, GroupReset, Groups, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
 pub use operate::{Completions, Doctor, Shell, Status};
+pub use store::{StoreCommand, StorePlace, StoreVacuum};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -51,6 +53,9 @@ pub enum Command {
     Down(DataDir),
     /// Says how a running instance is; ends with 1 if it cannot judge.
     Status(Status),
+    /// What is in the store, and its upkeep.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Looks for what would keep an instance from running well, each with its remedy.
     Doctor(Doctor),
     /// Writes the shipped project into a folder, to be changed.
@@ -335,7 +340,8 @@ pub struct Import {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
   sluice bench                     all of them
-  sluice bench scoring predict --output json")]
+  sluice bench scoring predict --output json
+  sluice bench store --postgres postgres://sluice:$PASSWORD@localhost/sluice")]
 pub struct Bench {
     /// Which; all without one.
     #[arg(value_enum)]
@@ -343,6 +349,9 @@ pub struct Bench {
     /// Shrinks or grows every count.
     #[arg(long, default_value_t = 1.0)]
     pub scale: f64,
+    /// A PostgreSQL for `store`, which works in a schema of its own there: postgres://user:password@host/database.
+    #[arg(long, env = "SLUICE_BENCH_POSTGRES", hide_env_values = true, value_name = "URL")]
+    pub postgres: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -359,6 +368,8 @@ pub enum BenchName {
     Start,
     /// Cost of an event against the length of its window.
     Windows,
+    /// Decisions into SQLite and, with --postgres, into PostgreSQL beside plain COPY.
+    Store,
     /// The shipped project on a simulated month: in process, through the log with the store on, and live.
     Shipped,
 }

@@ -6,6 +6,7 @@ use crate::controller::Controller;
 use crate::live_changes::LiveChanges;
 use crate::log::Log;
 use crate::running::Running;
+use crate::stores;
 use async_trait::async_trait;
 use domain::{Error, Rejection, Result};
 use project::LogSettings;
@@ -17,7 +18,6 @@ use server::Role;
 use server::changes::{Changed, Changes, Deploy, Deployed, ListEvent, ListPage, ListSummary, NewEntry, OldEntry, Refused, VersionEvent};
 use std::path::Path;
 use std::time::Duration;
-use store::{Sqlite, Store};
 
 /// How long an answer may take: a change waits for its place in the sequence, and an import for many.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -67,7 +67,7 @@ pub fn reach(target: &Target, log: impl FnOnce() -> Result<LogSettings>, runtime
     let who = who.filter(|w| !w.is_empty()).unwrap_or_else(|| "local".into());
     if let Some(running) = Running::find(data) {
         // Who can read the folder's key needs no password.
-        let key = Sqlite::open(data.join("store.db"))?.secret("token_key", &Vec::new)?;
+        let key = stores::key(data)?;
         let token = server::auth::token(&key, &who, Role::Admin, TOKEN_LIFETIME)?;
         let client = Client { http, base: format!("http://{}", Running::callable(&running.http)), token };
         return Ok(Reached { changes: Box::new(client), who, offline: None });

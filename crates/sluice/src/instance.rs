@@ -7,14 +7,16 @@ use crate::log::Log;
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
 use crate::results::Answers;
+use crate::retention;
 use crate::stage::{Judge, Kept, Setup};
 use crate::store_sink::{self, Lag};
+use crate::stores;
 use crate::topics;
 use crate::versions::{Archive, Version};
 use domain::{Error, Result, TopicPartition};
 use parking_lot::Mutex;
 use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
-use project::{Project, StoreSettings};
+use project::Project;
 use scoring::Plan;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +24,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use store::{Sqlite, Store};
+use store::{Place, Store};
 use telemetry::Metrics;
 use tokio::sync::watch;
+
+/// How long a store that does not move is waited for when everything stops.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What an instance is made of.
 pub struct Settings {
@@ -53,6 +58,8 @@ pub struct Instance {
     pub kafka: String,
     pub predictor: Arc<Predictor>,
     pub store: Arc<dyn Store>,
+    /// Where the store is.
+    pub place: Place,
     pub metrics: Arc<Metrics>,
     pub handle: Handle,
     pub lag: Arc<Lag>,
@@ -65,6 +72,7 @@ pub struct Instance {
     scorer: Option<JoinHandle<Result<()>>>,
     sink: Option<JoinHandle<Result<()>>>,
     audit: Option<JoinHandle<Result<()>>>,
+    retention: Option<JoinHandle<Result<()>>>,
     stop_sink: Arc<AtomicBool>,
     failed: watch::Receiver<Option<String>>,
 }
@@ -73,12 +81,6 @@ impl Instance {
     /// Blocks until it is ready; not to be called in an async task.
     pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
-        if let StoreSettings::Postgres(_) = &settings.project.settings.store {
-            return Err(Error::stop(
-                "the project asks for a PostgreSQL store, which `up` cannot use yet",
-                "set `store: embedded` in sluice.yml",
-            ));
-        }
         topics::check_names(&settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
@@ -87,8 +89,9 @@ impl Instance {
         topics::create(&log, &settings.project)?;
         let mut source = log.source_ahead()?;
 
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(settings.data.join("store.db"))?);
-        store_sink::set_floors(&log, &*store)?;
+        let place = stores::place(&named.store, &settings.data);
+        let store = stores::open(&place)?;
+        stores::patiently(&place, || store_sink::set_floors(&log, &*store))?;
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
         let controller = Controller::open(&log, Some(metrics.clone()))?;
         let version = controller.start(Version { project: settings.project.clone(), plan: settings.plan.clone() })?;
@@ -155,6 +158,13 @@ impl Instance {
             let (log, store, stop) = (log.clone(), store.clone(), stop_sink.clone());
             spawn("audit", fail.clone(), move || audit_sink::run(&log, &store, &stop))?
         };
+        let retention = match named.store_keep {
+            Some(keep) => {
+                let (store, stop) = (store.clone(), stop_sink.clone());
+                Some(spawn("retention", fail.clone(), move || retention::run(&*store, keep, &stop))?)
+            }
+            None => None,
+        };
         let sink = if settings.store {
             let (log, store, stop, lag) = (log.clone(), store.clone(), stop_sink.clone(), lag.clone());
             Some(spawn("store", fail, move || store_sink::run(&log, &store, &stop, &lag))?)
@@ -171,6 +181,7 @@ impl Instance {
             kafka,
             predictor,
             store,
+            place,
             metrics,
             handle,
             lag,
@@ -182,6 +193,7 @@ impl Instance {
             scorer: Some(scorer),
             sink,
             audit: Some(audit),
+            retention,
             stop_sink,
             failed,
         })
@@ -206,13 +218,21 @@ impl Instance {
         self.sink.is_some()
     }
 
+    /// Decisions in the topic and not in the store, also while the store is away.
+    pub fn store_behind(&self) -> i64 {
+        if !self.stores() {
+            return 0;
+        }
+        (self.outlets.recent.end(topics::DECISIONS) - self.lag.position.load(Ordering::Relaxed)).max(0)
+    }
+
     /// Brings the gauges up to date.
     pub fn refresh_metrics(&self) {
         let (m, progress) = (&self.metrics, &self.handle.progress);
         m.sequence_position.set(progress.taken.load(Ordering::Relaxed) as i64);
         m.sequence_durable.set(progress.durable.load(Ordering::Relaxed) as i64);
         m.queue("predict").set(self.predictor.in_flight() as i64);
-        m.store_lag(topics::DECISIONS, 0, self.lag.decisions.load(Ordering::Relaxed));
+        m.store_lag(topics::DECISIONS, 0, self.store_behind());
         m.broker.log_bytes.set(self.log.bytes() as i64);
         m.state.snapshot_pause_max.set(progress.snapshot_pause_ns.load(Ordering::Relaxed) as f64 / 1e9);
         let stats = self.kept.stats.lock();
@@ -233,14 +253,29 @@ impl Instance {
         self.handle.stop();
         let (scorer, sink, stop_sink) = (self.scorer.take(), self.sink.take(), self.stop_sink.clone());
         let outlets = self.outlets;
-        let audit = self.audit.take();
+        let (audit, retention) = (self.audit.take(), self.retention.take());
+        let (store, lag) = (self.store, self.lag);
         let joined = tokio::task::spawn_blocking(move || {
             let scored = scorer.map_or(Ok(()), join);
             stop_sink.store(true, Ordering::SeqCst);
+            // What is decided is stored now, unless the store does not move: then the next start does it.
+            let waiting: Vec<_> = sink.iter().chain(&audit).chain(&retention).collect();
+            let (mut moved, mut at) = (Instant::now(), lag.position.load(Ordering::Relaxed));
+            while waiting.iter().any(|thread| !thread.is_finished()) && moved.elapsed() < STORE_PATIENCE {
+                let now = lag.position.load(Ordering::Relaxed);
+                if now != at {
+                    (moved, at) = (Instant::now(), now);
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if waiting.iter().any(|thread| !thread.is_finished()) {
+                store.interrupt();
+            }
             let stored = sink.map_or(Ok(()), join);
+            let forgot = retention.map_or(Ok(()), join);
             outlets.stop();
             let audited = audit.map_or(Ok(()), join);
-            scored.and(stored).and(audited)
+            scored.and(stored).and(audited).and(forgot)
         });
         let outcome = joined.await.unwrap_or_else(|e| Err(Error::bug("a part panicked while stopping").because(e)));
         self.log.close().await;

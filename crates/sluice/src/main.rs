@@ -25,11 +25,13 @@ mod platform;
 mod predictor;
 mod recent;
 mod results;
+mod retention;
 mod running;
 mod shipped;
 mod stage;
 mod status;
 mod store_sink;
+mod stores;
 mod topics;
 mod vectors;
 mod versions;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Up(args) => commands::up::run(&args, output),
+        Command::Store(args) => commands::store::run(&args, output),
         Command::Down(args) => commands::down::run(&args),
         Command::Init(args) => commands::init::run(&args, output),
         Command::Check(args) => commands::check::run(&args, output),

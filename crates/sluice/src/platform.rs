@@ -162,7 +162,8 @@ impl server::Platform for Live {
     fn ready(&self) -> Readiness {
         let progress = &self.instance.handle.progress;
         let (taken, durable) = (progress.taken.load(Ordering::Relaxed), progress.durable.load(Ordering::Relaxed));
-        let behind = self.instance.lag.decisions.load(Ordering::Relaxed);
+        let behind = self.instance.store_behind();
+        let trouble = self.instance.lag.trouble.lock().clone();
         let failed = self.instance.failure();
         let part = |name: &str, state: &str, detail: String| PartState { name: name.into(), state: state.into(), detail };
         let parts = vec![
@@ -171,7 +172,10 @@ impl server::Platform for Live {
                 Some(reason) => part("scorer", "down", reason.clone()),
                 None => part("scorer", "up", format!("{taken} records taken, {durable} durable")),
             },
-            part("store", if behind > 100_000 { "behind" } else { "up" }, format!("{behind} decisions behind the log")),
+            match trouble {
+                Some(trouble) => part("store", "away", format!("{behind} decisions behind the log: {trouble}")),
+                None => part("store", if behind > 100_000 { "behind" } else { "up" }, format!("{behind} decisions behind the log")),
+            },
         ];
         Readiness { ready: failed.is_none() && !self.instance.handle.stopping(), parts }
     }

@@ -14,7 +14,7 @@ pub fn of(live: &Live) -> Status {
     let mut readers = Vec::new();
     if instance.stores() {
         let position = lag.position.load(Ordering::Relaxed);
-        readers.push(reader("store".into(), topics::DECISIONS, position, recent.end(topics::DECISIONS), None));
+        readers.push(reader("store".into(), topics::DECISIONS, position, recent.end(topics::DECISIONS), lag.trouble.lock().clone()));
     }
     for webhook in &outlets.webhooks {
         let state = webhook.state.lock().clone();

@@ -6,6 +6,7 @@ use crate::dead_letter::DeadLetter;
 use crate::log::Log;
 use crate::topics;
 use domain::{Decision, Error, Kind, Position, Result, TopicPartition};
+use parking_lot::Mutex;
 use pipeline::{Record, Source};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -36,12 +37,12 @@ pub const READ: [&str; 3] = [topics::DECISIONS, topics::DEAD_LETTERS, topics::IM
 /// How far the store is, for others to see.
 #[derive(Debug, Default)]
 pub struct Lag {
-    /// Decisions in the topic and not in the store.
-    pub decisions: AtomicI64,
     /// The next decision that the store reads.
     pub position: AtomicI64,
     /// How often the log or the store was away.
     pub retries: AtomicU64,
+    /// What keeps the store from going on, while something does.
+    pub trouble: Mutex<Option<String>>,
 }
 
 /// Tells the broker how far the store is before clients are served, so that retention cannot pass it.
@@ -60,12 +61,11 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> R
     let mut back_off = BACK_OFF.0;
     let mut reader = Reader {
         source: log.source()?,
-        // What asks for the end of a topic is not what reads it.
+        // What asks for the bounds of a topic is not what reads it.
         asking: log.source()?,
         partitions: READ.map(|t| TopicPartition::new(t, 0)),
-        positions: store.positions()?,
+        stored: None,
     };
-    lag.position.store(reader.positions.next(&reader.partitions[0]), Ordering::Relaxed);
     let mut synced = Instant::now();
     loop {
         let stopping = stop.load(Ordering::SeqCst);
@@ -79,9 +79,15 @@ pub fn run(log: &Log, store: &Arc<dyn Store>, stop: &AtomicBool, lag: &Lag) -> R
         });
         match step {
             Ok(true) => break,
-            Ok(false) => back_off = BACK_OFF.0,
+            Ok(false) => {
+                back_off = BACK_OFF.0;
+                lag.trouble.lock().take();
+            }
             Err(e) if e.kind == Kind::Retry => {
                 lag.retries.fetch_add(1, Ordering::Relaxed);
+                // A store that was away may have lost its last commits.
+                reader.stored = None;
+                *lag.trouble.lock() = Some(e.message.clone());
                 tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "decisions are not stored now; trying again");
                 if stopping {
                     // They are in the topic; the next start stores them.
@@ -109,49 +115,82 @@ struct Reader {
     source: Box<dyn Source>,
     asking: Box<dyn Source>,
     partitions: [TopicPartition; 3],
-    positions: Position,
+    /// None until the store was asked.
+    stored: Option<Stored>,
+}
+
+/// How far the store is.
+struct Stored {
+    /// As it says.
+    known: Position,
+    /// What is read next: where the store never read a topic, its first record.
+    next: Position,
+}
+
+impl Stored {
+    fn next(&self, at: &TopicPartition) -> i64 {
+        self.next.next(at)
+    }
 }
 
 impl Reader {
     /// Stores what there is, or waits for more. True once there is nothing left and it is time to stop.
     fn step(&mut self, store: &dyn Store, stopping: bool, lag: &Lag) -> Result<bool> {
+        let mut stored = match self.stored.take() {
+            Some(stored) => stored,
+            None => self.ask(store)?,
+        };
+        lag.position.store(stored.next(&self.partitions[0]), Ordering::Relaxed);
         let mut fetched: Vec<Vec<Record>> = Vec::with_capacity(READ.len());
         for at in &self.partitions {
             let mut records = Vec::new();
-            self.source.fetch(at, self.positions.next(at), STEP_BYTES, &mut records)?;
+            self.source.fetch(at, stored.next(at), STEP_BYTES, &mut records)?;
             fetched.push(records);
         }
         if fetched.iter().all(Vec::is_empty) {
-            lag.decisions.store(0, Ordering::Relaxed);
             if stopping {
                 return Ok(true);
             }
-            let at: Vec<_> = self.partitions.iter().map(|p| (p.clone(), self.positions.next(p))).collect();
+            let at: Vec<_> = self.partitions.iter().map(|p| (p.clone(), stored.next(p))).collect();
             self.source.wait(&at, Duration::from_millis(200))?;
+            self.stored = Some(stored);
             return Ok(false);
         }
         if !stopping && fetched.iter().map(Vec::len).sum::<usize>() < ENOUGH {
             std::thread::sleep(GATHER);
             for (at, records) in self.partitions.iter().zip(&mut fetched) {
-                let next = records.last().map_or(self.positions.next(at), |r| r.offset + 1);
+                let next = records.last().map_or(stored.next(at), |r| r.offset + 1);
                 self.source.fetch(at, next, STEP_BYTES, records)?;
             }
         }
-        apply(store, &self.partitions, &fetched)?;
+        apply(store, &self.partitions, &stored, &fetched)?;
         for (at, records) in self.partitions.iter().zip(&fetched) {
             if let Some(last) = records.last() {
-                self.positions.advance(at.clone(), last.offset + 1);
+                stored.known.advance(at.clone(), last.offset + 1);
+                stored.next.advance(at.clone(), last.offset + 1);
             }
         }
-        let next = self.positions.next(&self.partitions[0]);
-        lag.position.store(next, Ordering::Relaxed);
-        let (_, end) = self.asking.bounds(&self.partitions[0])?;
-        lag.decisions.store(end - next, Ordering::Relaxed);
+        lag.position.store(stored.next(&self.partitions[0]), Ordering::Relaxed);
+        self.stored = Some(stored);
         Ok(false)
+    }
+
+    /// Where the store is. One that never read a topic begins where the topic does, which retention may have moved.
+    fn ask(&mut self, store: &dyn Store) -> Result<Stored> {
+        let known = store.positions()?;
+        let mut next = known.clone();
+        for at in &self.partitions {
+            let (start, _) = self.asking.bounds(at)?;
+            if start > 0 && !known.0.contains_key(at) {
+                tracing::warn!(topic = at.topic, start, "the store is new, and what stood here before is gone from the log");
+                next.advance(at.clone(), start);
+            }
+        }
+        Ok(Stored { known, next })
     }
 }
 
-fn apply(store: &dyn Store, partitions: &[TopicPartition], fetched: &[Vec<Record>]) -> Result<()> {
+fn apply(store: &dyn Store, partitions: &[TopicPartition], stored: &Stored, fetched: &[Vec<Record>]) -> Result<()> {
     let unreadable = |topic: &str, offset: i64, e: &dyn std::fmt::Display| {
         Error::stop(
             format!("record {offset} of `{topic}` cannot be read: {e}"),
@@ -177,6 +216,7 @@ fn apply(store: &dyn Store, partitions: &[TopicPartition], fetched: &[Vec<Record
         batches.push(Batch {
             topic: &at.topic,
             partition: at.partition,
+            from: stored.known.next(at),
             next_offset: last.offset + 1,
             decisions: if n == 0 { &decisions } else { &[] },
             dead_letters: if n == 0 { &[] } else { &letters[n - 1] },

@@ -15,7 +15,7 @@ mod words;
 
 pub use maintenance::{Description, Migrated, Place, Removed};
 pub use page::{AlertFilter, MAX_PAGE, Page, PageRequest, PredictionFilter};
-pub use postgres::Postgres;
+pub use postgres::{Postgres, Scratch};
 pub use record::{
     Applied, AuditBatch, AuditEntry, AuditLine, Batch, DeadLetter, DeadLetterRecord, DecisionRecord, KafkaUser, Role, Totals,
     TransactionRow, TransactionView, User,

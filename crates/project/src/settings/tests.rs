@@ -21,7 +21,7 @@ fn secrets_come_from_the_environment() {
     assert_eq!(mistakes, Vec::<String>::new());
     let properties = BTreeMap::from([("client.id".into(), "sluice".into()), ("sasl.password".into(), "p@ss".into())]);
     assert_eq!(found.log, LogSettings::Kafka { bootstrap: "broker:9092".into(), properties });
-    assert_eq!(found.store, StoreSettings::Postgres("postgres://sluice:p@ss@host/db".into()));
+    assert_eq!(found.store, StoreSettings::Postgres(Secret::new(b"postgres://sluice:p%40ss@host/db".to_vec())));
 }
 
 #[test]
@@ -29,6 +29,24 @@ fn a_message_never_shows_what_a_secret_resolved_to() {
     let (found, mistakes) = settings("name: shop\nstore: mysql://${PASSWORD}@host\n");
     assert_eq!(mistakes, ["`store` cannot be `mysql://${PASSWORD}@host`"]);
     assert_eq!(found.store, StoreSettings::Embedded);
+}
+
+#[test]
+fn a_store_may_forget() {
+    let (found, mistakes) =
+        settings("name: shop\nstore:\n  address: postgres://sluice:${PASSWORD}@host/db?sslmode=require\n  keep: 90 days\n");
+    assert_eq!(mistakes, Vec::<String>::new());
+    assert_eq!(found.store, StoreSettings::Postgres(Secret::new(b"postgres://sluice:p%40ss@host/db?sslmode=require".to_vec())));
+    assert_eq!(found.store_keep, Some(90 * domain::time::DAY));
+    assert!(!format!("{found:?}").contains("p%40ss"));
+    let (found, mistakes) = settings("name: shop\nstore: {keep: 2 hours}\n");
+    assert_eq!(mistakes, ["`keep`: `2 hours` is too short; write a day or more, such as 90 days"]);
+    assert_eq!((found.store, found.store_keep), (StoreSettings::Embedded, None));
+    // A whole address from the environment is taken as it is.
+    let (found, _) = settings("name: shop\nstore: postgres://${PASSWORD}\n");
+    assert_eq!(found.store, StoreSettings::Postgres(Secret::new(b"postgres://p@ss".to_vec())));
+    let (_, mistakes) = settings("name: shop\nstore: postgres://sluice:pl@in@host/db\n");
+    assert_eq!(mistakes, ["`store` holds a password in plain text"]);
 }
 
 #[test]

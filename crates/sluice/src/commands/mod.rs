@@ -17,6 +17,7 @@ pub mod score;
 pub mod show;
 pub mod simulate;
 pub mod status;
+pub mod store;
 pub mod test;
 pub mod topics;
 pub mod up;

@@ -40,7 +40,7 @@ fn not_running(output: OutputFormat, reason: &str) -> Result {
 }
 
 /// Asks an instance at `host:port` or an http address.
-fn ask(address: &str) -> Outcomes<Status> {
+pub(super) fn ask(address: &str) -> Outcomes<Status> {
     let base = if address.contains("://") { address.trim_end_matches('/').to_owned() } else { format!("http://{address}") };
     let cannot = || Error::retry(format!("no instance answers at {base}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -151,7 +151,7 @@ fn rate(n: f64) -> String {
 }
 
 /// With a comma between each three digits.
-fn count(n: u64) -> String {
+pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let first = digits.len() % 3;
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -164,7 +164,7 @@ fn count(n: u64) -> String {
     out
 }
 
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     match n {
         0..1_000_000 => format!("{} kB", n / 1000),
         1_000_000..1_000_000_000 => format!("{} MB", n / 1_000_000),

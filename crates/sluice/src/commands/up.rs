@@ -8,7 +8,7 @@ use crate::live_changes::LiveChanges;
 use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
-use crate::{live_simulator, topics, watch};
+use crate::{live_simulator, stores, topics, watch};
 use domain::{Alert, Error, TopicPartition};
 use std::io::IsTerminal;
 
@@ -55,8 +55,10 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
 
 async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Instance, begun: Instant) -> Result {
     let instance = Arc::new(instance);
-    let first_password = first_user(&*instance.store)?;
-    let token_key = instance.store.secret("token_key", &random_key)?;
+    let (store, place) = (&*instance.store, &instance.place);
+    let first_password = stores::patiently(place, || first_user(store))?;
+    let token_key = stores::patiently(place, || store.secret(stores::TOKEN_KEY, &random_key))?;
+    stores::leave_key(place, &args.data.data, &token_key)?;
     let listener = TcpListener::bind(args.http).await.map_err(|e| {
         Error::stop(format!("cannot listen on {}", args.http), "another program listens there; choose another address with --http")
             .because(e)
@@ -141,8 +143,13 @@ fn first_user(store: &dyn Store) -> domain::Result<Option<String>> {
         return Ok(None);
     }
     let password = given.clone().unwrap_or_else(server::auth::generate_password);
-    store.put_user(&User { name: "admin".into(), password_hash: server::auth::hash_password(&password)?, role: Role::Admin })?;
-    Ok(given.is_none().then_some(password))
+    let admin = User { name: "admin".into(), password_hash: server::auth::hash_password(&password)?, role: Role::Admin };
+    if given.is_some() {
+        store.put_user(&admin)?;
+        return Ok(None);
+    }
+    // Another instance that starts at the same time may have been quicker: then its password is the right one.
+    Ok(store.put_first_user(&admin)?.then_some(password))
 }
 
 fn announce(

@@ -30,6 +30,9 @@ const KEEP_EVERY: usize = 1000;
 /// How often the topic is told what it may forget.
 const FLOOR_EVERY: Duration = Duration::from_secs(10);
 
+/// How long a store that is away is left alone.
+const KEEP_AGAIN: Duration = Duration::from_secs(5);
+
 /// A running webhook, as others see it.
 pub struct Webhook {
     pub name: String,
@@ -76,6 +79,7 @@ pub fn start(
         at,
         next: position,
         kept: position,
+        keep_at: Instant::now(),
         log: log.clone(),
         store: store.clone(),
         metrics: metrics.webhook(&spec.name),
@@ -100,6 +104,8 @@ struct Sender {
     next: i64,
     /// The position that the store has.
     kept: i64,
+    /// When a store that is away is tried again.
+    keep_at: Instant,
     log: Log,
     store: Arc<dyn Store>,
     delivery: Delivery,
@@ -209,10 +215,18 @@ impl Sender {
         Ok(())
     }
 
+    /// Alerts are sent also while the store is away: after a crash some would be sent again, as they are after any crash.
     fn keep(&mut self) -> Result<()> {
-        if self.next != self.kept {
-            self.store.keep_sink_position(&self.reader, &self.at, self.next)?;
-            self.kept = self.next;
+        if self.next == self.kept || Instant::now() < self.keep_at {
+            return Ok(());
+        }
+        match self.store.keep_sink_position(&self.reader, &self.at, self.next) {
+            Ok(()) => self.kept = self.next,
+            Err(e) if e.kind == Kind::Retry => {
+                tracing::warn!(webhook = self.spec.name, error = %e, "the position is not kept now; alerts go on");
+                self.keep_at = Instant::now() + KEEP_AGAIN;
+            }
+            Err(e) => return Err(e),
         }
         Ok(())
     }

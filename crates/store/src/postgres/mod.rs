@@ -8,6 +8,7 @@ mod address;
 mod connections;
 mod error;
 mod maintain;
+mod measure;
 mod migrate;
 mod read;
 mod rows;
@@ -19,6 +20,8 @@ use crate::page::{AlertFilter, Cursor, Page, PageRequest, PredictionFilter};
 use crate::record::{Applied, AuditBatch, AuditEntry, Batch, DeadLetter, KafkaUser, Totals, TransactionView, User};
 use crate::words::STORE_SINK;
 use crate::{Role, Store};
+pub use measure::Scratch;
+
 use address::Address;
 use connections::{Connections, Limits};
 use domain::{Error, Micros, Position, Result, TopicPartition};

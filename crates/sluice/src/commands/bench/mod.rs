@@ -1,4 +1,4 @@
-//! `sluice bench`: seven measurements of this machine, each figure beside a baseline of the same run. One file a bench. Run together,
+//! `sluice bench`: measurements of this machine, each figure beside a baseline of the same run. One file a bench. Run together,
 //! each gets a process of its own, so that its memory and processor time are its own.
 
 mod http;
@@ -14,6 +14,7 @@ mod scratch;
 mod server;
 mod shipped;
 mod start;
+mod store;
 mod stream;
 mod usage;
 mod windows;
@@ -26,13 +27,14 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// All of them, in the order they run.
-const ALL: [BenchName; 7] = [
+const ALL: [BenchName; 8] = [
     BenchName::Scoring,
     BenchName::Windows,
     BenchName::Stream,
     BenchName::Latency,
     BenchName::Predict,
     BenchName::Start,
+    BenchName::Store,
     BenchName::Shipped,
 ];
 
@@ -51,8 +53,8 @@ pub fn run(args: &Bench, output: OutputFormat) -> Result {
     let mut benches = Vec::new();
     for name in which {
         let report = match which {
-            [only] => measure(*only, args.scale)?,
-            _ => measure_apart(*name, args.scale)?,
+            [only] => measure(*only, args)?,
+            _ => measure_apart(*name, args)?,
         };
         if output == OutputFormat::Human {
             println!("{}", report::table(&report));
@@ -74,11 +76,13 @@ fn name_of(which: BenchName) -> &'static str {
         BenchName::Predict => "predict",
         BenchName::Start => "start",
         BenchName::Windows => "windows",
+        BenchName::Store => "store",
         BenchName::Shipped => "shipped",
     }
 }
 
-fn measure(which: BenchName, scale: f64) -> domain::Result<Report> {
+fn measure(which: BenchName, args: &Bench) -> domain::Result<Report> {
+    let scale = args.scale;
     let (begun, used) = (Instant::now(), usage::own());
     let mut report = match which {
         BenchName::Scoring => scoring::run(scale),
@@ -87,6 +91,7 @@ fn measure(which: BenchName, scale: f64) -> domain::Result<Report> {
         BenchName::Predict => predict::run(scale),
         BenchName::Start => start::run(scale),
         BenchName::Windows => windows::run(scale),
+        BenchName::Store => store::run(scale, args.postgres.as_deref()),
         BenchName::Shipped => shipped::run(scale),
     }?;
     report.bench = name_of(which).into();
@@ -99,11 +104,13 @@ fn measure(which: BenchName, scale: f64) -> domain::Result<Report> {
 }
 
 /// The same in a child.
-fn measure_apart(which: BenchName, scale: f64) -> domain::Result<Report> {
+fn measure_apart(which: BenchName, args: &Bench) -> domain::Result<Report> {
     let failed = |why: String| Error::stop(format!("bench {} failed", name_of(which)), why);
     let exe = std::env::current_exe().map_err(|e| failed(e.to_string()))?;
     let done = Command::new(exe)
-        .args(["bench", name_of(which), "--output", "json", "--scale", &scale.to_string()])
+        .args(["bench", name_of(which), "--output", "json", "--scale", &args.scale.to_string()])
+        // Where a password would be seen in a list of processes, it is not.
+        .envs(args.postgres.iter().map(|url| ("SLUICE_BENCH_POSTGRES", url)))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -1,9 +1,11 @@
 //! Whether what the project names can be reached: the cluster, the store, the receivers of webhooks.
 
 use super::Finding;
+use crate::stores;
 use kafka::Cluster;
 use project::{LogSettings, Settings, StoreSettings};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,13 +27,19 @@ pub fn reachable(settings: &Settings) -> Vec<Finding> {
             });
         }
     }
-    if let StoreSettings::Postgres(address) = &settings.store {
-        // user:password@host:port/database?options
-        let host = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
-        let host = host.split(['/', '?']).next().unwrap_or(host);
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:5432") };
-        findings.push(connects("store", &host, "check the address under `store:` in sluice.yml, and that PostgreSQL listens there"));
+    if let StoreSettings::Postgres(_) = &settings.store {
+        // The folder is only for a store that is a file.
+        let found = stores::place(&settings.store, Path::new("")).look().and_then(|store| store.describe());
+        findings.push(match found {
+            Ok(d) => Finding::fine("store", format!("{} answers at {}, {} decisions", d.backend, d.place, d.totals.transactions)),
+            Err(e) => Finding::wrong(
+                "store",
+                e.message.clone(),
+                e.hint
+                    .clone()
+                    .unwrap_or_else(|| "check the address under `store:` in sluice.yml, and that PostgreSQL listens there".into()),
+            ),
+        });
     }
     for webhook in &settings.webhooks {
         let what = format!("webhook {}", webhook.name);
