@@ -46,6 +46,7 @@ crash: ## kill -9 at random moments under load, ROUNDS times; every accepted pay
 long: ## the tests that take hours: many crash rounds, many more random histories, a million simulated payments
 	PROPTEST_CASES=20000 tests/run.sh build setup unit
 	tests/run.sh build setup crash --rounds 1000
+	target/test-venv/bin/python tests/faults.py --hold 30 --trials 10 --write docs/faults.md
 	target/test-venv/bin/python tests/world.py --payments 1000000 --days 60 --feature-payments 200000
 
 bench: ## speed, latency and memory, each beside a named baseline

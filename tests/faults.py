@@ -15,12 +15,13 @@ import time
 from pathlib import Path
 
 import crash
+from confluent_kafka import KafkaException
 from inject.shim import Shim
 from harness import api
 from harness.instance import Instance, NotReady, Workspace, arguments, until
 from harness.payments import TOPIC, Shoppers
 from harness.report import Report
-from harness.topics import Sender, read_all
+from harness.topics import Reader, read_all
 
 RATE = 400
 # Statuses that a fault may cause beside the ones that callers expect anyway (429, 503).
@@ -143,6 +144,70 @@ def one(report, folder, binary, fault, hold):
         return [fault.name, f"{hold:.0f} s", accepted, refused, lost, kept, fault.what_it_does]
 
 
+def damaged(report, folder, binary, trials):
+    """A bit is turned over in one file of each kind while nothing runs. The instance then refuses to start or to read, and says so, or what it
+    gives is what was there before: damage is never served as data. Returns the row of the table."""
+    chance, ledger, outcomes = random.Random(11), crash.Ledger(), []
+    folder.mkdir()
+    with Instance(binary, folder, environment={"SLUICE_SNAPSHOT_SECONDS": "0.2"}) as instance:
+        instance.start()
+        load = crash.KafkaLoad(ledger, Shoppers(1, "d"), [], instance.kafka, RATE)
+        load.start()
+        until("some payments", lambda: len(ledger.accepted()) > 500)
+        load.halt.set()
+        load.join(30)
+        before = crash.decided(instance, crash.settle(instance, ledger, report))
+        instance.stop()
+        healthy = folder / "healthy"
+        instance.data.rename(healthy)
+        for kind, files in sorted(kinds_of(healthy).items()):
+            for file in chance.sample(files, min(trials, len(files))):
+                shutil.rmtree(instance.data, ignore_errors=True)
+                shutil.copytree(healthy, instance.data)
+                victim, content = instance.data / file, bytearray((healthy / file).read_bytes())
+                at = chance.randrange(len(content))
+                content[at] ^= 1 << chance.randrange(8)
+                victim.write_bytes(content)
+                outcomes.append((given(instance, before), kind, str(file), at))
+    wrong = [o for o in outcomes if o[0] not in ("refused", "as before")]
+    report.check(f"{len(outcomes)} bits turned over in files of {len({o[1] for o in outcomes})} kinds, and no damage is served as data", not wrong, wrong)
+    refused = sum(o[0] == "refused" for o in outcomes)
+    words = f"refuses, and says what is damaged ({refused}), or gives what was there before ({len(outcomes) - refused - len(wrong)})"
+    return ["a bit turned over in a file", f"{len(outcomes)} times", len(ledger.accepted()), 0, 0, "NO" if wrong else "yes", words]
+
+
+def kinds_of(data):
+    """The files of log and state, by what they are. The store keeps no checksums: SQLite leaves them to the disk, and it is filled from the topics."""
+    kinds = {}
+    for file in sorted(data.rglob("*")):
+        inside = file.relative_to(data)
+        if file.is_file() and file.stat().st_size and inside.parts[0] in ("log", "state"):
+            topic = inside.parts[2] if inside.parts[1] == "topics" and len(inside.parts) > 3 else ""
+            kinds.setdefault((inside.parts[0], topic if topic in ("decisions", "sequence") else "", file.suffix or file.name), []).append(inside)
+    return kinds
+
+
+def given(instance, before):
+    """What comes of a start on these files: "refused", "as before", or what else."""
+    try:
+        instance.start()
+    except NotReady as refused:
+        return "refused" if "hint" in str(refused) else f"refused without a hint: {refused}"
+    found, reader = {}, None
+    try:
+        reader = Reader(instance.kafka, "decisions")
+        for message in reader.to_end(seconds=5):
+            found.setdefault(json.loads(message.value())["transaction_id"], []).append(message.value())
+    except (AssertionError, KafkaException):
+        return "refused"
+    finally:
+        if reader:
+            reader.close()
+        instance.kill() if instance.is_running() else None
+        instance.process = None
+    return "as before" if found == before else f"{len(before.keys() - found.keys())} decisions are gone, {sum(found.get(i) != b for i, b in before.items())} differ"
+
+
 def refused_times(report, fault, instance, ledger, decisions):
     """Payments that were acknowledged and then refused for their time: told in the dead letters, one each, and no longer counted as accepted."""
     letters = {}
@@ -165,10 +230,31 @@ def replayed(report, instance, name, decisions):
         report.equal(f"{name}: replay scores all again, and finds no difference", (said["decisions"], said["differences"]), (decisions, 0))
 
 
+def markdown(header, rows):
+    line = lambda cells: "| " + " | ".join(str(c) for c in cells) + " |"  # noqa: E731
+    return "\n".join([line(header), line(["---"] * len(header)), *map(line, rows)])
+
+
+PAGE = """# Faults
+
+What goes wrong around an instance, injected one fault at a time under load (some 400 payments a second by Kafka and two callers over HTTP), each on data of its own. Written by
+`tests/faults.py --write docs/faults.md`; the test run injects the same, for a shorter time.
+
+*Accepted*: acknowledged to a Kafka producer, or answered over HTTP. *Lost*: accepted, and without a decision. *Each once*: one decision in the topic, one row in the store with the same
+decision, every answer equal to the topic's, and a replay of the whole log without a difference.
+
+{table}
+
+Disk faults and the clock are laid over the C library's calls (`tests/inject/shim.c`), for the files named. Kills at random moments, under load and while starting, are in `tests/crash.py`
+(`make crash`), a cluster and a PostgreSQL that go away in `tests/cluster.py` and `tests/postgres.py`.
+"""
+
+
 def main():
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--hold", type=float, default=2.0, help="seconds that a fault lasts")
     parser.add_argument("--only", help="part of the names of the faults to inject")
+    parser.add_argument("--trials", type=int, default=1, help="bits that are turned over in files of each kind")
     parser.add_argument("--write", type=Path, help="a Markdown file to write the table to")
     options = parser.parse_args()
     report, rows = Report("faults"), []
@@ -178,7 +264,13 @@ def main():
                 rows.append(one(report, folder / f"{n}", options.sluice, fault, options.hold))
             if not options.keep and not report.failed:
                 shutil.rmtree(folder / f"{n}", ignore_errors=True)
-    report.table(["fault", "lasted", "accepted", "refused with reason", "lost", "each once, replay without a difference", "what the instance does"], rows)
+        if not options.only or options.only in "damaged":
+            with report.part("damaged"):
+                rows.append(damaged(report, folder / "damaged", options.sluice, options.trials))
+    header = ["fault", "lasted", "accepted", "refused with reason", "lost", "each once, replay without a difference", "what the instance does"]
+    report.table(header, rows)
+    if options.write and not report.failed:
+        options.write.write_text(PAGE.format(table=markdown(header, rows)))
     report.finish()
 
 

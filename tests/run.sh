@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster postgres deploy newcomer crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster postgres deploy newcomer faults crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -43,6 +43,7 @@ stage_restarts() { "$SLUICE_TEST_PYTHON" tests/restarts.py --sluice "$sluice"; }
 stage_deploy() { "$SLUICE_TEST_PYTHON" tests/deploy.py --sluice "$sluice"; }
 stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
 stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
+stage_faults() { "$SLUICE_TEST_PYTHON" tests/faults.py --sluice "$sluice"; }
 stage_postgres() { "$SLUICE_TEST_PYTHON" tests/postgres.py --sluice "$sluice"; }
 stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
 
@@ -62,6 +63,7 @@ what_restarts="changed projects on the same data, imports that are killed"
 what_deploy="lists and versions changed while payments are judged"
 what_newcomer="the README's path for a newcomer"
 what_cluster="the log on a cluster that goes away and comes back"
+what_faults="faults around an instance, one at a time"
 what_postgres="the store in a PostgreSQL that is away, slow and killed"
 what_crash="kill -9 under load, $rounds rounds"
 

@@ -326,8 +326,16 @@ impl Broker {
                 tracing::error!(%error, "cannot sync at shutdown");
             }
         }
-        let syncer = self.shared.syncer.clone();
-        let _ = tokio::task::spawn_blocking(move || syncer.close()).await;
+        let shared = self.shared.clone();
+        let close = move || {
+            shared.syncer.close();
+            for partition in shared.topics.all().iter().flat_map(|topic| &topic.partitions).chain([&shared.state]) {
+                if let Err(error) = partition.note_stop() {
+                    tracing::warn!(%error, "cannot note how far a partition was at shutdown");
+                }
+            }
+        };
+        let _ = tokio::task::spawn_blocking(close).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::partition::Partition;
-use super::recovery::{self, LOG_START_FILE};
+use super::recovery::{self, LOG_START_FILE, STOPPED_AT_FILE};
 use super::segment::{Segment, now_ms};
 use super::sidecar;
 use crate::error::{Error, Result};
@@ -14,6 +14,21 @@ use crate::files::{replace_checked, sync_dir};
 const PRODUCER_EXPIRY_MS: u64 = 7 * 24 * 3600 * 1000;
 
 impl Partition {
+    /// Notes how far everything is on disk, at an orderly stop: what is missing of it at the next start was damaged, and not torn off by
+    /// a crash.
+    pub(crate) fn note_stop(&self) -> Result<()> {
+        let end = {
+            let inner = self.inner.lock();
+            self.check_alive(&inner)?;
+            inner.synced
+        };
+        let path = self.dir.join(STOPPED_AT_FILE);
+        if end == 0 || recovery::read_offset(&path)? == Some(end) {
+            return Ok(());
+        }
+        replace_checked(&path, &end.to_string()).map_err(|e| Error::io("write", &path, e))
+    }
+
     /// Removes all records from `end_offset` on. Only while nobody else uses the partition.
     pub(crate) fn truncate(&self, end_offset: i64) -> Result<()> {
         let mut inner = self.inner.lock();
@@ -41,6 +56,10 @@ impl Partition {
                 "cannot cut {}/{} at {end_offset}, inside the batch {first}..={last}",
                 self.topic, self.number
             )));
+        }
+        let stopped_at = self.dir.join(STOPPED_AT_FILE);
+        if stopped_at.exists() {
+            replace_checked(&stopped_at, &end_offset.to_string()).map_err(|e| Error::io("write", &stopped_at, e))?;
         }
         // From the end backwards, so that a crash in between leaves a log without a gap.
         while let Some(last) = inner.segments.back().filter(|last| last.base_offset > segment.base_offset).cloned() {

@@ -16,10 +16,14 @@ use crate::records::{Batch, BatchHeader};
 /// File that holds the log's start offset when records before it were deleted inside a segment.
 pub(super) const LOG_START_FILE: &str = "log-start";
 
+/// File that holds the offset up to which everything was on disk at the last orderly stop.
+pub(super) const STOPPED_AT_FILE: &str = "stopped-at";
+
 /// Reads the folder and returns the state of the log, with at least one segment.
 pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     std::fs::create_dir_all(dir).map_err(|e| Error::io("create", dir, e))?;
     let compaction = swap::recover(dir)?;
+    let stopped_at = read_offset(&dir.join(STOPPED_AT_FILE))?.unwrap_or(0);
     let mut bases = segment_bases(dir)?;
     bases.sort_unstable();
     let mut segments: Vec<Arc<Segment>> = Vec::new();
@@ -46,7 +50,7 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
             continue;
         }
         let synced = !last && bases[at..].iter().any(|base| sidecar::exists(&segment_path(dir, *base)));
-        torn = scan(&segment, &mut producers, synced)?;
+        torn = scan(&segment, &mut producers, synced, stopped_at)?;
         if segment.gaps
             && !torn
             && let Some(next) = bases.get(at + 1)
@@ -71,7 +75,11 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     }
     let first = segments[0].base_offset;
     let log_end = segments.last().map_or(0, |s| s.next_offset());
-    let log_start = read_log_start(dir)?.unwrap_or(first).clamp(first, log_end);
+    if log_end < stopped_at {
+        let detail = format!("it ends at offset {log_end}, and at the last stop there was everything up to {stopped_at}");
+        return Err(Error::Corrupt { path: dir.to_owned(), position: 0, detail });
+    }
+    let log_start = read_offset(&dir.join(LOG_START_FILE))?.unwrap_or(first).clamp(first, log_end);
     producers.forget_before(log_start);
     let mut inner = Inner::recovered(segments, log_start, log_end, producers);
     inner.compacted.to = compaction.compacted_to;
@@ -79,8 +87,9 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
 }
 
 /// Scans one segment with checksums, cuts what is not good and tells whether anything was cut. In a segment that
-/// was synced (it or a later one has a sidecar) a bad batch is no torn tail but damage, and an error.
-fn scan(segment: &Segment, producers: &mut Producers, synced: bool) -> Result<bool> {
+/// was synced (it or a later one has a sidecar), and before the offset of the last orderly stop, a bad batch is no torn tail but damage,
+/// and an error.
+fn scan(segment: &Segment, producers: &mut Producers, synced: bool, stopped_at: i64) -> Result<bool> {
     let mut extent = Extent::empty(segment.base_offset);
     let (good, stopped) = segment.scan(true, |header, bytes| {
         extent.grow(header);
@@ -88,9 +97,10 @@ fn scan(segment: &Segment, producers: &mut Producers, synced: bool) -> Result<bo
         Ok(())
     })?;
     segment.set_verified(good);
+    let known = synced || extent.next_offset < stopped_at;
     *segment.extent.lock() = extent;
     let Some(reason) = stopped else { return Ok(false) };
-    if synced {
+    if known {
         return Err(segment.corrupt(good, &reason));
     }
     let size = segment.file.size().map_err(|e| Error::io("read", &segment.path, e))?;
@@ -134,13 +144,13 @@ fn segment_bases(dir: &Path) -> Result<Vec<i64>> {
     Ok(bases)
 }
 
-fn read_log_start(dir: &Path) -> Result<Option<i64>> {
-    let path = dir.join(LOG_START_FILE);
-    let damaged = |detail: &str| Error::Corrupt { path: path.clone(), position: 0, detail: detail.to_string() };
-    match read_checked(&path) {
+/// The offset that a small file holds, if there is one.
+pub(super) fn read_offset(path: &Path) -> Result<Option<i64>> {
+    let damaged = |detail: &str| Error::Corrupt { path: path.to_owned(), position: 0, detail: detail.to_string() };
+    match read_checked(path) {
         Ok(text) => text.trim().parse().map(Some).map_err(|_| damaged("it does not hold an offset")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(damaged("it does not match its checksum")),
-        Err(error) => Err(Error::io("read", &path, error)),
+        Err(error) => Err(Error::io("read", path, error)),
     }
 }

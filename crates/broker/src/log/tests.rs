@@ -210,6 +210,41 @@ fn a_flipped_bit_in_the_last_segment_cuts_the_log_there() {
 }
 
 #[test]
+fn after_an_orderly_stop_a_flipped_bit_or_a_missing_end_is_an_error_and_nothing_is_cut() {
+    let bench = Bench::new();
+    let partition = bench.open("t");
+    append(&partition, &batch(3));
+    let first = partition.bytes() as usize;
+    append(&partition, &batch(4));
+    partition.sync_soon().unwrap().wait().unwrap();
+    partition.note_stop().unwrap();
+    drop(partition);
+    let segment = bench.last_segment("t");
+    let content = std::fs::read(&segment).unwrap();
+    for at in (first..content.len()).filter(|at| !(first + 12..first + 16).contains(at)).step_by(7) {
+        let mut flipped = content.clone();
+        flipped[at] ^= 0x10;
+        std::fs::write(&segment, &flipped).unwrap();
+        assert!(matches!(bench.try_open("t"), Err(Error::Corrupt { .. })), "byte {at}");
+        assert_eq!(std::fs::read(&segment).unwrap(), flipped, "byte {at}: nothing is changed");
+    }
+    std::fs::write(&segment, &content[..first]).unwrap();
+    assert!(matches!(bench.try_open("t"), Err(Error::Corrupt { .. })));
+    // What is written after it may be torn off by a crash; what its owner cuts off is no damage.
+    std::fs::write(&segment, &content).unwrap();
+    let partition = bench.open("t");
+    append(&partition, &batch(2));
+    drop(partition);
+    let longer = std::fs::read(&segment).unwrap();
+    std::fs::write(&segment, &longer[..longer.len() - 1]).unwrap();
+    let partition = bench.open("t");
+    assert_eq!(partition.watermarks().log_end, 7);
+    partition.truncate(3).unwrap();
+    drop(partition);
+    assert_eq!(bench.open("t").watermarks().log_end, 3);
+}
+
+#[test]
 fn a_flipped_bit_in_an_older_segment_is_an_error_and_never_served() {
     let mut bench = Bench::new();
     bench.segment_bytes = 300;

@@ -94,7 +94,9 @@ fn refused(what: &str, code: RDKafkaErrorCode) -> Error {
         RDKafkaErrorCode::InvalidPartitions => "name 1 partition or more with --partitions",
         RDKafkaErrorCode::InvalidTopic => "letters, digits, `.`, `_` and `-` make a name, 249 at most",
         RDKafkaErrorCode::InvalidConfig => "correct the setting's name or value; `sluice topics describe` shows those that a topic has",
-        RDKafkaErrorCode::PolicyViolation => "a topic that is only compacted keeps the last record of each key; delete it and create it again",
+        RDKafkaErrorCode::PolicyViolation => {
+            "a topic that is only compacted keeps the last record of each key; delete it and create it again"
+        }
         _ => "the broker's own log says why",
     };
     Error::stop(format!("{what}: {code}"), hint)

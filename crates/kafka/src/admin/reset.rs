@@ -39,8 +39,7 @@ impl Admin {
     /// Retry while no broker answers; Stop for a topic or partition that does not exist.
     pub fn plan_reset(&self, group: &str, of: &BTreeMap<String, Vec<i32>>, to: ResetTo) -> Result<Vec<ResetView>> {
         let what = format!("cannot find the offsets of group `{group}`");
-        let committed: BTreeMap<_, _> =
-            self.committed(group)?.into_iter().map(|c| ((c.topic, c.partition), c.committed)).collect();
+        let committed: BTreeMap<_, _> = self.committed(group)?.into_iter().map(|c| ((c.topic, c.partition), c.committed)).collect();
         let mut found = Vec::new();
         for (topic, wanted) in of {
             let partitions = self.topics(Some(topic))?.into_iter().flat_map(|t| t.partitions).collect::<Vec<_>>();

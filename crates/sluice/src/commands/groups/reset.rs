@@ -16,10 +16,8 @@ pub fn run(args: &GroupReset, output: OutputFormat) -> Result {
         admin.reset(&args.group, &plan)?;
     }
     if output == OutputFormat::Json {
-        let partitions: Vec<_> = plan
-            .iter()
-            .map(|r| json!({ "topic": r.topic, "partition": r.partition, "before": r.before, "after": r.after }))
-            .collect();
+        let partitions: Vec<_> =
+            plan.iter().map(|r| json!({ "topic": r.topic, "partition": r.partition, "before": r.before, "after": r.after })).collect();
         print_json(&json!({ "group": args.group, "written": args.execute, "partitions": partitions }))?;
         return Ok(Outcome::Fine);
     }

@@ -13,12 +13,8 @@ use serde_json::json;
 pub fn create(args: &TopicCreate, output: OutputFormat) -> Result {
     let admin = reach::cluster(&args.broker)?.admin()?;
     let name = &args.topic;
-    let plan = TopicPlan {
-        name: name.clone(),
-        partitions: args.partitions,
-        replicas: args.replication_factor,
-        config: args.config.clone(),
-    };
+    let plan =
+        TopicPlan { name: name.clone(), partitions: args.partitions, replicas: args.replication_factor, config: args.config.clone() };
     let made = admin.create_topic(&plan)?;
     if !made && !args.if_not_exists {
         let hint = format!("`sluice topics describe {name}` shows it; --if-not-exists takes it as it is");
