@@ -2,3 +2,4 @@
 
 mod clients;
 mod in_process;
+mod secured;

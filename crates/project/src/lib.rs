@@ -9,6 +9,7 @@ pub mod spec;
 mod cases;
 mod features;
 mod files;
+mod listener;
 mod lists;
 mod load;
 mod policy;

@@ -3,8 +3,8 @@
 use crate::diagnostic::Diagnostic;
 use crate::section::{Report, Section, text};
 use crate::spec::{LogSettings, Secret, Settings, StoreSettings};
-use crate::webhooks;
 use crate::yaml::{Content, Node};
+use crate::{listener, webhooks};
 use std::collections::BTreeMap;
 
 /// Looks up an environment variable.
@@ -20,6 +20,11 @@ pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settin
         description: section.text("description", report).unwrap_or_default(),
         currency: section.parse("currency", report, currency),
         log: section.node("log").map(|node| log(node, env, report)).unwrap_or_default(),
+        listener: section
+            .node("log")
+            .and_then(|node| node.entries()?.iter().find(|(key, _)| key.name == "embedded"))
+            .map(|(_, node)| listener::read(node, env, report))
+            .unwrap_or_default(),
         store,
         store_keep,
         vars: section.node("vars").map(|node| vars(node, report)).unwrap_or_default(),
@@ -58,11 +63,23 @@ fn log(node: &Node, env: Environment, report: &mut Report) -> LogSettings {
     if let Some(word) = node.text() {
         if word != "embedded" {
             let mistake = Diagnostic::new(node.place.clone(), format!("`log` cannot be `{word}`"));
-            report.add(mistake.hint("write `embedded`, or `kafka:` with `bootstrap:` under it"));
+            report.add(
+                mistake.hint("write `embedded`, `embedded:` with `authentication:` or `tls:` under it, or `kafka:` with `bootstrap:`"),
+            );
         }
         return LogSettings::Embedded;
     }
-    let kafka = Section::open(node, "`log`", &["kafka"], report).and_then(|section| section.required("kafka", report));
+    let section = Section::open(node, "`log`", &["embedded", "kafka"], report);
+    if let Some(section) = &section
+        && section.node("embedded").is_some()
+    {
+        if let Some(node) = section.node("kafka") {
+            let mistake = Diagnostic::new(node.place.clone(), "the log is `embedded` already");
+            report.add(mistake.hint("keep `embedded:` or `kafka:`"));
+        }
+        return LogSettings::Embedded;
+    }
+    let kafka = section.and_then(|section| section.required("kafka", report));
     let Some(kafka) = kafka.and_then(|node| Section::open(node, "`kafka`", &["bootstrap", "properties"], report)) else {
         return LogSettings::Embedded;
     };

@@ -33,6 +33,8 @@ pub struct Settings {
     /// The currency that sums and rules across currencies use.
     pub currency: Option<String>,
     pub log: LogSettings,
+    /// How the embedded broker's door is secured; means nothing on a cluster.
+    pub listener: ListenerSettings,
     pub store: StoreSettings,
     /// Microseconds after which the store forgets a decision; none keeps everything.
     pub store_keep: Option<i64>,
@@ -50,6 +52,30 @@ pub enum LogSettings {
     Embedded,
     /// Bootstrap servers and any client properties passed through (`security.protocol`, ...).
     Kafka { bootstrap: String, properties: BTreeMap<String, String> },
+}
+
+/// `embedded:` under `log:` in `sluice.yml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// None: not at all, which is allowed on a loopback address alone.
+    pub authentication: Option<ListenerAuthentication>,
+    pub tls: Option<ListenerTls>,
+}
+
+/// How clients say who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerAuthentication {
+    /// By name and password.
+    Sasl,
+    /// Not at all, wherever the door is.
+    None,
+}
+
+/// Files in PEM form, as written: relative to the project folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerTls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,11 +4,13 @@ mod broker;
 mod changes;
 mod operate;
 mod store;
+mod users;
 
 pub use broker::{Broker, GroupName, GroupReset, Groups, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
 pub use operate::{Completions, Doctor, Shell, Status};
 pub use store::{StoreCommand, StorePlace, StoreVacuum};
+pub use users::{Authentication, Listener, UserGrants, Users};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -92,6 +94,9 @@ pub enum Command {
     /// Who reads from an instance or a cluster, how far they are, and moving them elsewhere.
     #[command(subcommand)]
     Groups(Groups),
+    /// Who may speak to the embedded broker, and what each may do.
+    #[command(subcommand)]
+    Users(Users),
     /// Measures this machine, each figure beside a baseline of the same run.
     Bench(Bench),
     /// Prints what a shell needs to complete this command line.
@@ -130,6 +135,8 @@ pub struct Up {
     /// Kafka's protocol. Port 0 takes a free one.
     #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
     pub kafka: SocketAddr,
+    #[command(flatten)]
+    pub listener: Listener,
     /// Runs the simulator beside it, with this many payments a second.
     #[arg(long, value_name = "RATE")]
     pub simulate: Option<f64>,

@@ -63,8 +63,7 @@ pub fn reach(target: &Target, log: impl FnOnce() -> Result<LogSettings>, runtime
         return Ok(Reached { changes: Box::new(client), who, offline: None });
     }
     let data = &target.data.data;
-    let who = target.who.clone().or_else(|| ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()));
-    let who = who.filter(|w| !w.is_empty()).unwrap_or_else(|| "local".into());
+    let who = target.who.clone().filter(|who| !who.is_empty()).unwrap_or_else(whoever_types);
     if let Some(running) = Running::find(data) {
         // Who can read the folder's key needs no password.
         let key = stores::key(data)?;
@@ -75,6 +74,12 @@ pub fn reach(target: &Target, log: impl FnOnce() -> Result<LogSettings>, runtime
     let log = open_log(data, log, runtime)?;
     let controller = Controller::open(&log, None)?;
     Ok(Reached { changes: Box::new(LiveChanges(controller)), who, offline: Some(log) })
+}
+
+/// The user of the system, in whose name a command without one changes things.
+pub fn whoever_types() -> String {
+    let named = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|who| !who.is_empty()).unwrap_or_else(|| "local".into())
 }
 
 fn open_log(data: &Path, named: impl FnOnce() -> Result<LogSettings>, runtime: &tokio::runtime::Handle) -> Result<Log> {

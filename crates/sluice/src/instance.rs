@@ -3,6 +3,7 @@
 
 use crate::audit_sink;
 use crate::controller::Controller;
+use crate::kafka_door::KafkaDoor;
 use crate::log::Log;
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
@@ -16,7 +17,7 @@ use crate::versions::{Archive, Version};
 use domain::{Error, Result, TopicPartition};
 use parking_lot::Mutex;
 use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
-use project::Project;
+use project::{ListenerSettings, Project};
 use scoring::Plan;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub plan: Arc<Plan>,
     pub data: PathBuf,
     pub kafka: SocketAddr,
+    /// How the embedded broker's door is secured.
+    pub listener: ListenerSettings,
     /// Whether decisions go into the store.
     pub store: bool,
     /// Bytes of feature state in memory.
@@ -81,6 +84,7 @@ impl Instance {
     /// Blocks until it is ready; not to be called in an async task.
     pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
+        let door = KafkaDoor::open(&settings.listener, settings.kafka)?;
         topics::check_names(&settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
@@ -114,7 +118,7 @@ impl Instance {
         let sequence = TopicPartition::new(topics::SEQUENCE, 0);
         let caught_up = pipeline::resume(&mut *source, &mut *sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
         let outlets = Outlets::start(&log, &settings.project, &store, &metrics, runtime)?;
-        let kafka = log.listen(runtime)?;
+        let kafka = log.listen(door.security(store.clone()), runtime)?;
         let predictor = Predictor::start(&log, &predict)?;
         let handle = Handle::default();
         let (fail, failed) = watch::channel(None);

@@ -1,6 +1,6 @@
 //! The log that an instance stands on: its own broker, or a cluster at an address. Everything else is the same code over this.
 
-use broker::{BatchBuilder, Broker, Compression, Config, TopicConfig};
+use broker::{BatchBuilder, Broker, Compression, Config, Security, TopicConfig};
 use bytes::Bytes;
 use domain::{Error, Result};
 use kafka::{Cluster, Embedded};
@@ -67,9 +67,9 @@ impl Log {
     }
 
     /// Begins to serve clients; gives the address they should use.
-    pub fn listen(&self, runtime: &tokio::runtime::Handle) -> Result<String> {
+    pub fn listen(&self, security: Security, runtime: &tokio::runtime::Handle) -> Result<String> {
         match self {
-            Self::Embedded { broker, .. } => runtime.block_on(broker.listen()).map(|a| a.to_string()).map_err(|e| {
+            Self::Embedded { broker, .. } => runtime.block_on(broker.listen_with(security)).map(|a| a.to_string()).map_err(|e| {
                 Error::stop("cannot listen for Kafka clients", "another program listens there; choose another address with --kafka")
                     .because(e)
             }),

@@ -16,6 +16,7 @@ mod disk;
 mod feed;
 mod files;
 mod instance;
+mod kafka_door;
 mod live_changes;
 mod live_simulator;
 mod log;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => commands::doctor::run(&args, output),
         Command::Topics(args) => commands::topics::run(&args, output),
         Command::Groups(args) => commands::groups::run(&args, output),
+        Command::Users(command) => commands::users::run(&command, output),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Bench(args) => commands::bench::run(&args, output),
     };

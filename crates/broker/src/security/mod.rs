@@ -20,6 +20,16 @@ pub(crate) use sasl::{Exchange, Refused, Step};
 pub use scram::{Hash, ScramSecret};
 pub use tls::Tls;
 
+/// Reads a message of anybody as an exchange does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse_any(message: &[u8]) {
+    let secret = ScramSecret::of_nobody(Hash::Sha256, "nobody", b"key");
+    if let Some(first) = scram::ClientFirst::parse(message) {
+        let (challenge, _) = scram::Challenge::new(first, secret);
+        assert!(challenge.finish(message).is_none());
+    }
+}
+
 /// How a listener is secured. By default it takes everybody, in clear text, and so is allowed on a loopback address alone.
 #[derive(Debug, Clone, Default)]
 pub struct Security {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::poll;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::StrBytes;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Room;
-use super::session::Session;
+use super::session::{self, Session};
 use super::{Context, Listener, api};
 use crate::config::Limits;
 
@@ -132,7 +132,18 @@ async fn read(
             return Err("the peer is gone in the middle of a request".into());
         }
         buffer.advance(LENGTH_BYTES);
-        let request = api::Request::decode(buffer.split_to(length).freeze())?;
+        let frame = buffer.split_to(length).freeze();
+        if context.session.takes_bare_messages() {
+            let Some(message) = session::authenticate_bare(&context, &frame).await else { return Ok(()) };
+            let mut bytes = BytesMut::with_capacity(LENGTH_BYTES + message.len());
+            bytes.put_u32(message.len() as u32);
+            bytes.extend_from_slice(&message);
+            if answers.send(Answer::Ready(Reply { bytes: bytes.freeze(), permit: None })).await.is_err() {
+                return Ok(());
+            }
+            continue;
+        }
+        let request = api::Request::decode(frame)?;
         if !context.session.admits(request.key) {
             return Err(format!("a request of kind {:?} before the client is known", request.key));
         }

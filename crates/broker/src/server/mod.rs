@@ -128,6 +128,14 @@ async fn accept(serving: Listener, listener: TcpListener) {
     }
 }
 
+/// Decodes a frame of anybody as a connection does.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn decode_any(frame: bytes::Bytes) {
+    if let Ok(request) = api::Request::decode(frame) {
+        request.decode_any();
+    }
+}
+
 /// Text for a response.
 pub(super) fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_string())

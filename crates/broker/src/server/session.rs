@@ -33,7 +33,11 @@ enum State {
     /// Nobody is asked who it is.
     Open,
     Stranger,
-    Begun(Exchange),
+    Begun {
+        exchange: Exchange,
+        /// Its messages come without a request around them.
+        bare: bool,
+    },
     Known(Arc<Identity>),
     Refused,
 }
@@ -56,9 +60,14 @@ impl Session {
         match *self.state.lock() {
             State::Open | State::Known(_) => true,
             State::Stranger => matches!(key, ApiKey::ApiVersions | ApiKey::SaslHandshake),
-            State::Begun(_) => key == ApiKey::SaslAuthenticate,
+            State::Begun { .. } => key == ApiKey::SaslAuthenticate,
             State::Refused => false,
         }
+    }
+
+    /// Whether what comes next is a bare message of an exchange.
+    pub(super) fn takes_bare_messages(&self) -> bool {
+        matches!(*self.state.lock(), State::Begun { bare: true, .. })
     }
 
     /// Whether the client was turned away.
@@ -126,8 +135,9 @@ impl Session {
     }
 }
 
-/// Chooses the mechanism. A client that names one that is not offered is told those that are, and turned away.
-pub(super) fn handshake(context: &Context, request: SaslHandshakeRequest) -> SaslHandshakeResponse {
+/// Chooses the mechanism. A client that names one that is not offered is told those that are, and turned away. After version 0 the
+/// messages of the exchange come as they are, without a request around them.
+pub(super) fn handshake(context: &Context, request: SaslHandshakeRequest, version: i16) -> SaslHandshakeResponse {
     let session = &context.session;
     let offered: Vec<Mechanism> = Mechanism::offered(session.private).collect();
     let response = SaslHandshakeResponse::default().with_mechanisms(offered.iter().map(|mechanism| text(mechanism.name())).collect());
@@ -137,7 +147,7 @@ pub(super) fn handshake(context: &Context, request: SaslHandshakeRequest) -> Sas
     }
     match offered.iter().find(|mechanism| mechanism.name() == request.mechanism.as_str()) {
         Some(mechanism) => {
-            *state = State::Begun(Exchange::Begun(*mechanism));
+            *state = State::Begun { exchange: Exchange::Begun(*mechanism), bare: version == 0 };
             response
         }
         None => {
@@ -150,45 +160,74 @@ pub(super) fn handshake(context: &Context, request: SaslHandshakeRequest) -> Sas
 /// Takes the next message of the exchange. None, which closes the connection, where nobody can tell now who the client is: it comes
 /// back by itself.
 pub(super) async fn authenticate(context: &Context, request: SaslAuthenticateRequest) -> Option<SaslAuthenticateResponse> {
-    let session = &context.session;
     let response = SaslAuthenticateResponse::default();
-    let exchange = {
+    match advance(context, &request.auth_bytes).await {
+        Advanced::Answer(message) => Some(response.with_auth_bytes(message)),
+        Advanced::Wrong => {
+            let told = "authentication failed: wrong name or password";
+            Some(response.with_error_code(ResponseError::SaslAuthenticationFailed.code()).with_error_message(Some(text(told))))
+        }
+        Advanced::OutOfPlace => {
+            let told = "no mechanism was chosen, or the client is known already";
+            Some(response.with_error_code(ResponseError::IllegalSaslState.code()).with_error_message(Some(text(told))))
+        }
+        Advanced::Away => None,
+    }
+}
+
+/// Takes the next message of an exchange whose messages come as they are. None closes the connection.
+pub(super) async fn authenticate_bare(context: &Context, message: &[u8]) -> Option<Bytes> {
+    match advance(context, message).await {
+        Advanced::Answer(message) => Some(message),
+        Advanced::Wrong | Advanced::OutOfPlace | Advanced::Away => None,
+    }
+}
+
+enum Advanced {
+    Answer(Bytes),
+    Wrong,
+    OutOfPlace,
+    /// Nobody can tell now.
+    Away,
+}
+
+async fn advance(context: &Context, message: &[u8]) -> Advanced {
+    let session = &context.session;
+    let (exchange, bare) = {
         let mut state = session.state.lock();
         match std::mem::replace(&mut *state, State::Refused) {
-            State::Begun(exchange) => exchange,
+            State::Begun { exchange, bare } => (exchange, bare),
             other => {
                 *state = other;
-                let why = "no mechanism was chosen, or the client is known already";
-                return Some(response.with_error_code(ResponseError::IllegalSaslState.code()).with_error_message(Some(text(why))));
+                return Advanced::OutOfPlace;
             }
         }
     };
-    let directory = session.directory.as_ref()?;
-    match exchange.step(directory, &request.auth_bytes).await {
+    let Some(directory) = &session.directory else { return Advanced::OutOfPlace };
+    match exchange.step(directory, message).await {
         Ok(Step::Challenge(exchange, message)) => {
-            *session.state.lock() = State::Begun(exchange);
-            Some(response.with_auth_bytes(Bytes::from(message)))
+            *session.state.lock() = State::Begun { exchange, bare };
+            Advanced::Answer(message.into())
         }
         Ok(Step::Known(identity, message)) => {
             directory.enter(&identity);
             *session.state.lock() = State::Known(identity.clone());
             let closed = context.closed.clone();
             tokio::spawn(async move {
-                if let Some(()) = closed.run_until_cancelled(identity.revoked.cancelled()).await {
+                if closed.run_until_cancelled(identity.revoked.cancelled()).await.is_some() {
                     closed.cancel();
                 }
             });
-            Some(response.with_auth_bytes(Bytes::from(message)))
+            Advanced::Answer(message.into())
         }
         Err(Refused::Wrong(name, why)) => {
             tracing::warn!(peer = %context.peer, user = ?name.unwrap_or_default(), why, "a client was turned away");
             tokio::time::sleep(REFUSED_AFTER).await;
-            let told = "authentication failed: wrong name or password";
-            Some(response.with_error_code(ResponseError::SaslAuthenticationFailed.code()).with_error_message(Some(text(told))))
+            Advanced::Wrong
         }
         Err(Refused::Unknown(error)) => {
             tracing::warn!(peer = %context.peer, error, "cannot look a user up; the client has to come back");
-            None
+            Advanced::Away
         }
     }
 }

@@ -9,12 +9,12 @@ use broker::{Broker, Config, Isolation, TopicConfig};
 use crate::in_process::values;
 
 /// Tells that a tool is missing; fails if tools are required.
-fn skip(what: &str) {
+pub(crate) fn skip(what: &str) {
     assert_ne!(std::env::var("SLUICE_REQUIRE_CLIENTS").as_deref(), Ok("1"), "{what} is required and missing");
     eprintln!("skipped: {what} is missing");
 }
 
-fn checked(output: Output) -> String {
+pub(crate) fn checked(output: Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{}\n{errors}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stdout).unwrap()
@@ -28,7 +28,7 @@ async fn serve(dir: &tempfile::TempDir) -> (Broker, String) {
 }
 
 /// Runs kcat with `input` on its standard input.
-fn kcat(address: &str, arguments: &[&str], input: &str) -> Output {
+pub(crate) fn kcat(address: &str, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new("timeout")
         .args(["30", "kcat", "-q", "-b", address])
         .args(arguments)

@@ -50,6 +50,26 @@ fn a_store_may_forget() {
 }
 
 #[test]
+fn the_embedded_door_is_secured() {
+    use crate::spec::{ListenerAuthentication, ListenerSettings, ListenerTls};
+    let (found, mistakes) =
+        settings("name: shop\nlog:\n  embedded:\n    authentication: sasl\n    tls: {certificate: tls/a.crt, key: '/k/${PASSWORD}'}\n");
+    assert_eq!(mistakes, Vec::<String>::new());
+    let tls = ListenerTls { certificate: "tls/a.crt".into(), key: "/k/p@ss".into() };
+    let listener = ListenerSettings { authentication: Some(ListenerAuthentication::Sasl), tls: Some(tls) };
+    assert_eq!((found.log, found.listener), (LogSettings::Embedded, listener));
+    for (text, mistake) in [
+        ("{embedded: {authentication: yes please}}", "`authentication` cannot be `yes please`"),
+        ("{embedded: {tls: {certificate: a.crt}}}", "`tls` needs `key`"),
+        ("{embedded: {sasl: true}}", "`embedded` has no key `sasl`"),
+        ("{embedded: {authentication: none}, kafka: {bootstrap: a}}", "the log is `embedded` already"),
+    ] {
+        assert_eq!(settings(&format!("name: shop\nlog: {text}\n")).1, [mistake]);
+    }
+    assert_eq!(settings("name: shop\nlog: embedded\n").0.listener, ListenerSettings::default());
+}
+
+#[test]
 fn only_secrets_are_taken_from_the_environment() {
     assert_eq!(settings("name: ${PASSWORD}\n").0.name, "${PASSWORD}");
 }

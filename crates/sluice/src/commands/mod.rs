@@ -21,6 +21,7 @@ pub mod store;
 pub mod test;
 pub mod topics;
 pub mod up;
+pub mod users;
 
 use crate::cli::OutputFormat;
 use crate::client;

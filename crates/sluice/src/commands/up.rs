@@ -8,7 +8,7 @@ use crate::live_changes::LiveChanges;
 use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
-use crate::{live_simulator, stores, topics, watch};
+use crate::{kafka_door, live_simulator, stores, topics, watch};
 use domain::{Alert, Error, TopicPartition};
 use std::io::IsTerminal;
 
@@ -45,6 +45,7 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         plan: opened.plan.clone(),
         data: args.data.data.clone(),
         kafka: args.kafka,
+        listener: kafka_door::settings(&args.listener, &opened.project),
         store: !args.no_store,
         state_memory,
         snapshot_every: Duration::from_secs_f64(args.snapshot_seconds),

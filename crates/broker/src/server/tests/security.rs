@@ -179,6 +179,7 @@ pub(super) async fn clients_show_who_they_are_at_every_version() {
         }
         guarded.broker.shutdown().await;
     }
+    bare_exchanges().await;
     // Where nobody is asked who it is, there is nothing to choose.
     let dir = tempfile::tempdir().unwrap();
     let (broker, address) = serve(&dir).await;
@@ -188,6 +189,30 @@ pub(super) async fn clients_show_who_they_are_at_every_version() {
         assert_eq!(client.call(&request, version).await.error_code, ResponseError::IllegalSaslState.code());
     }
     broker.shutdown().await;
+}
+
+/// After a handshake of version 0 the messages come without requests around them.
+async fn bare_exchanges() {
+    let guarded = Guarded::open(false).await;
+    let handshake = SaslHandshakeRequest::default().with_mechanism(text("PLAIN"));
+    let mut client = guarded.connect().await;
+    assert_eq!(client.call(&handshake, 0).await.error_code, 0);
+    client.send_raw(b"\0admin\0admin's password").await;
+    assert_eq!(client.0.read_i32().await.unwrap(), 0, "there is nothing more to say");
+    assert!(serves(&mut client).await);
+    let mut client = guarded.connect().await;
+    client.call(&handshake.clone().with_mechanism(text("SCRAM-SHA-256")), 0).await;
+    client.send_raw(b"n,,n=admin,r=abc").await;
+    let mut challenge = vec![0; client.0.read_i32().await.unwrap() as usize];
+    client.0.read_exact(&mut challenge).await.unwrap();
+    assert!(challenge.starts_with(b"r=abc"));
+    client.send_raw(b"c=biws,r=abc,p=AAAA").await;
+    assert!(is_closed(&mut client).await);
+    let mut client = guarded.connect().await;
+    client.call(&handshake, 0).await;
+    let _ = client.try_send(&MetadataRequest::default(), 9).await;
+    assert!(is_closed(&mut client).await, "a request is no message of an exchange");
+    guarded.broker.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

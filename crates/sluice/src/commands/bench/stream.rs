@@ -46,6 +46,7 @@ pub fn run(scale: f64) -> Result<Report> {
         plan,
         data: scratch.path().to_owned(),
         kafka: SocketAddr::from(([127, 0, 0, 1], 0)),
+        listener: project::ListenerSettings::default(),
         store: false,
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
