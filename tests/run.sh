@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster postgres deploy newcomer faults crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster postgres deploy newcomer faults security broker_crash crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -45,6 +45,8 @@ stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
 stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
 stage_faults() { "$SLUICE_TEST_PYTHON" tests/faults.py --sluice "$sluice"; }
 stage_postgres() { "$SLUICE_TEST_PYTHON" tests/postgres.py --sluice "$sluice"; }
+stage_security() { "$SLUICE_TEST_PYTHON" tests/security.py --sluice "$sluice"; }
+stage_broker_crash() { "$SLUICE_TEST_PYTHON" tests/broker_crash.py --sluice "$sluice"; }
 stage_crash() { "$SLUICE_TEST_PYTHON" tests/crash.py --sluice "$sluice" --rounds "$rounds"; }
 
 what_setup="foreign clients"
@@ -65,6 +67,8 @@ what_newcomer="the README's path for a newcomer"
 what_cluster="the log on a cluster that goes away and comes back"
 what_faults="faults around an instance, one at a time"
 what_postgres="the store in a PostgreSQL that is away, slow and killed"
+what_security="TLS, passwords and rights of Kafka clients"
+what_broker_crash="kill -9 of the broker under its producers"
 what_crash="kill -9 under load, $rounds rounds"
 
 passed=0

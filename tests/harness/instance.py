@@ -63,13 +63,15 @@ class Instance:
         self.log = self.folder / "sluice.log"
         self.process = None
         self.http = self.kafka = None
+        # Where Kafka clients are served; a free port, if nobody says which.
+        self.listen = "127.0.0.1:0"
         self.printed = []
         self._lines = None
 
     def spawn(self):
         """Starts the process and does not wait."""
         assert self.process is None, "it runs already"
-        command = [self.binary, "up", "--project", self.project, "--data", self.data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0"]
+        command = [self.binary, "up", "--project", self.project, "--data", self.data, "--http", "127.0.0.1:0", "--kafka", self.listen]
         command += ["--output", "json", *self.options]
         self._lines = queue.Queue()
         with self.log.open("ab") as log:

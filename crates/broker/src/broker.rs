@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, TopicConfig};
 use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
-use crate::files::replace_file;
+use crate::files::{read_checked, replace_checked};
 use crate::journal::Journal;
 use crate::log::{self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks};
 use crate::records::Batch;
@@ -117,16 +118,7 @@ impl Broker {
         let lock = File::create(&lock_path).map_err(|e| Error::io("open", &lock_path, e))?;
         lock.try_lock()
             .map_err(|e| Error::io("lock", &lock_path, std::io::Error::other(format!("another process uses this folder ({e})"))))?;
-        let id_path = dir.join("cluster-id");
-        let cluster_id = match std::fs::read_to_string(&id_path) {
-            Ok(id) => id.trim().to_string(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let id = uuid::Uuid::new_v4().simple().to_string();
-                replace_file(&id_path, id.as_bytes()).map_err(|e| Error::io("write", &id_path, e))?;
-                id
-            }
-            Err(error) => return Err(Error::io("read", &id_path, error)),
-        };
+        let cluster_id = cluster_id(&dir.join("cluster-id"))?;
         let syncer = Syncer::new(config.limits.sync_threads);
         let topics = Topics::open(config.clone(), syncer.clone())?;
         let options = PartitionOptions { sync: config.sync, settings: LogSettings::plain(config.segment_bytes, u64::MAX, usize::MAX) };
@@ -339,6 +331,20 @@ impl Broker {
     }
 }
 
+/// The id by which clients know this broker again, made at its first start.
+fn cluster_id(path: &Path) -> Result<String> {
+    match read_checked(path) {
+        Ok(id) if uuid::Uuid::try_parse(id.trim()).is_ok() => Ok(id.trim().to_string()),
+        Ok(_) => Err(Error::Corrupt { path: path.to_path_buf(), position: 0, detail: "it does not hold an id".into() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            replace_checked(path, &id).map_err(|e| Error::io("write", path, e))?;
+            Ok(id)
+        }
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
 fn info(topic: &Topic) -> TopicInfo {
     TopicInfo {
         name: topic.name.clone(),
@@ -379,3 +385,6 @@ impl Broker {
         self.shared.state.sync_soon().unwrap().await.unwrap();
     }
 }
+
+#[cfg(test)]
+mod tests;
