@@ -4,11 +4,12 @@ DATA ?= data
 PROJECT ?= projects/ecommerce
 RATE ?= 50
 ROUNDS ?= 25
+FUZZ_SECONDS ?= 600
 SLUICE := target/release/sluice
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs test lint format docs crash long bench deny
+.PHONY: help up down logs test lint format docs crash long bench deny fuzz
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,11 +48,19 @@ long: ## the tests that take hours: many crash rounds, many more random historie
 	PROPTEST_CASES=20000 tests/run.sh build setup unit
 	tests/run.sh build setup crash --rounds 1000
 	target/test-venv/bin/python tests/faults.py --hold 30 --trials 10 --write docs/faults.md
+	target/test-venv/bin/python tests/broker_crash.py --rounds 25
 	target/test-venv/bin/python tests/world.py --payments 1000000 --days 60 --feature-payments 200000
 
 bench: ## speed, latency and memory, each beside a named baseline
 	cargo build --release -p sluice
 	$(SLUICE) bench
+
+fuzz: ## the broker's fuzz targets under libFuzzer, FUZZ_SECONDS each (needs a nightly toolchain, and cargo-fuzz installed)
+	@cargo fuzz --version > /dev/null 2>&1 || { echo "cargo-fuzz is missing; install it with: cargo install --locked cargo-fuzz"; exit 1; }
+	cd crates/broker && for target in request records recovery; do \
+		mkdir -p fuzz/target/corpus/$$target && \
+		cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -rss_limit_mb=2048 -timeout=20 || exit 1; \
+	done
 
 deny: ## licences, advisories and bans by cargo-deny (needs it installed, and the network for its advisory database)
 	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing; install it with: cargo install --locked cargo-deny"; exit 1; }

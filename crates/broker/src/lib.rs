@@ -9,11 +9,16 @@
 //! state, `coordinator` consumer groups and transactions, `server` the wire, `security` who may use it. What is acknowledged is on disk; what
 //! is visible is on disk; order within a partition is the order of appends.
 
+// `fuzzing` is set by cargo-fuzz alone.
+#![allow(unexpected_cfgs)]
+
 mod broker;
 mod config;
 mod coordinator;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod journal;
 mod log;
 pub mod records;
