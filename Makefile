@@ -49,11 +49,12 @@ long: ## the tests that take hours: many crash rounds, many more random historie
 	tests/run.sh build setup crash --rounds 1000
 	target/test-venv/bin/python tests/faults.py --hold 30 --trials 10 --write docs/faults.md
 	target/test-venv/bin/python tests/broker_crash.py --rounds 25
+	target/test-venv/bin/python tests/postgres.py --only away crashes --away 60 --rounds 60 --count 1000000
 	target/test-venv/bin/python tests/world.py --payments 1000000 --days 60 --feature-payments 200000
 
 bench: ## speed, latency and memory, each beside a named baseline
 	cargo build --release -p sluice
-	$(SLUICE) bench
+	python3 tests/services/postgres.py -- $(SLUICE) bench
 
 fuzz: ## the broker's fuzz targets under libFuzzer, FUZZ_SECONDS each (needs a nightly toolchain, and cargo-fuzz installed)
 	@cargo fuzz --version > /dev/null 2>&1 || { echo "cargo-fuzz is missing; install it with: cargo install --locked cargo-fuzz"; exit 1; }

@@ -33,21 +33,24 @@ MEMORY_MB = 150
 class Place:
     """A project whose store is a database of the server, and an instance on it."""
 
-    def __init__(self, binary, folder, server, name, port=None, keep=None):
+    def __init__(self, binary, folder, server, name, keep=None, host="127.0.0.1", options="?sslmode=disable"):
         self.database = name
         server.sql(f'CREATE DATABASE "{name}" OWNER sluice')
         self.folder = Path(folder) / name
         project = self.folder / "project"
         shutil.copytree(ECOMMERCE, project)
-        settings = project / "sluice.yml"
-        lines = [line for line in settings.read_text().splitlines() if not line.startswith("store:")]
-        address = f"postgres://sluice:${{STORE_PASSWORD}}@127.0.0.1:{port or server.port}/{name}"
-        keep = f"\n  keep: {keep}" if keep else ""
-        settings.write_text("\n".join(lines) + f"\nstore:\n  address: {address}{keep}\n")
-        self.project = project
+        self.project, self.server = project, server
+        self.set_address(host, options, keep)
         environment = {"STORE_PASSWORD": PASSWORD, "SLUICE_SNAPSHOT_SECONDS": "1"}
         self.instance = Instance(binary, self.folder, project, environment=environment)
-        self.server = server
+
+    def set_address(self, host, options, keep=None):
+        settings = self.project / "sluice.yml"
+        lines = (ECOMMERCE / "sluice.yml").read_text().splitlines()
+        lines = [line for line in lines if not line.startswith("store:")]
+        address = f"postgres://sluice:${{STORE_PASSWORD}}@{host}:{self.server.port}/{self.database}{options}"
+        keep = f"\n  keep: {keep}" if keep else ""
+        settings.write_text("\n".join(lines) + f"\nstore:\n  address: {address}{keep}\n")
 
     def sql(self, text):
         return self.server.sql(text, self.database)
@@ -114,6 +117,8 @@ def as_people_use_it(report, place):
         answer = api.login(instance.http, instance.password).predict(payment("one-more", amount=60000, channel="online"))
         report.equal("predict", answer.status, 200)
         until("the decisions", lambda: place.stored() == 2001, 60)
+        sessions = "SELECT bool_and(s.ssl), COUNT(*) > 0 FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.usename = 'sluice' AND datname = 'people'"
+        report.equal("its sessions are encrypted", place.sql(sessions), "t|t")
         held = int(place.sql("SELECT COUNT(*) FROM predictions WHERE decision IN ('review', 'block')"))
         printed = place.server.psql(COUNTING, place.database)
         row = [cell.strip() for cell in printed.splitlines()[2].split("|")]
@@ -164,6 +169,29 @@ def as_people_use_it(report, place):
         report.equal("it stops well", code, 0)
         everything = instance.log.read_text(errors="replace") + json.dumps(said) + "".join(instance.printed) + shown.stdout + shown.stderr
         report.check("no password is printed", PASSWORD not in everything and "p%40ss" not in everything)
+
+
+def encrypted(report, place):
+    """What each `sslmode` proves."""
+    authority, options = place.server.authority, ["--project", place.project, "--data", place.folder]
+    for host, asked, works in [
+        ("127.0.0.1", "?sslmode=disable", True),
+        ("127.0.0.1", "?sslmode=require", True),
+        ("127.0.0.1", f"?sslmode=verify-ca&sslrootcert={authority}", True),
+        ("localhost", f"?sslmode=verify-full&sslrootcert={authority}", True),
+        # The certificate names another host, or comes from nobody whom this machine trusts.
+        ("127.0.0.1", f"?sslmode=verify-full&sslrootcert={authority}", False),
+        ("localhost", "?sslmode=verify-full", False),
+        ("localhost", "?sslmode=verify-ca", False),
+    ]:
+        place.set_address(host, asked)
+        done = place.instance.run("store", "migrate", *options)
+        good = done.returncode == 0 if works else done.returncode != 0 and "sslmode" in done.stderr
+        report.check(f"{host}, {asked.split('&')[0][1:]}: {'works' if works else 'is refused'}", good, done.stdout + done.stderr)
+    place.server.sql("ALTER ROLE sluice PASSWORD 'changed'")
+    refused = place.instance.run("store", "migrate", *options)
+    place.server.sql(f"ALTER ROLE sluice PASSWORD '{PASSWORD}'")
+    report.check("a wrong password is told, and not shown", refused.returncode != 0 and PASSWORD not in refused.stderr, refused.stderr)
 
 
 def retention(report, place):
@@ -417,10 +445,10 @@ def crashes(report, place, rounds, count, chance):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how often something is killed")
-    parser.add_argument("--count", type=int, default=50_000, help="payments that are judged meanwhile")
-    parser.add_argument("--away", type=float, default=8, help="seconds without a server")
+    parser.add_argument("--count", type=int, default=30_000, help="payments that are judged meanwhile")
+    parser.add_argument("--away", type=float, default=5, help="seconds without a server")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--only", nargs="*", help="these parts: suite people retention at_once away crashes")
+    parser.add_argument("--only", nargs="*", help="these parts: suite people encrypted retention at_once away crashes")
     args = parser.parse_args()
     report = Report("postgres")
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
@@ -429,10 +457,13 @@ def main():
     with Workspace("postgres", args.keep) as folder, Postgres() as server:
         parts = {
             "suite": lambda: suite(report, server),
-            "people": lambda: as_people_use_it(report, Place(binary, folder, server, "people")),
+            "people": lambda: as_people_use_it(
+                report, Place(binary, folder, server, "people", host="localhost", options=f"?sslmode=verify-full&sslrootcert={server.authority}")
+            ),
+            "encrypted": lambda: encrypted(report, Place(binary, folder, server, "encrypted")),
             "retention": lambda: retention(report, Place(binary, folder, server, "kept", keep="2 days")),
             "at_once": lambda: started_at_once(report, binary, folder, server),
-            "away": lambda: away_and_slow(report, Place(binary, folder, server, "away"), args.away, 5000),
+            "away": lambda: away_and_slow(report, Place(binary, folder, server, "away"), args.away, 3000),
             "crashes": lambda: crashes(report, Place(binary, folder, server, "crashes"), args.rounds, args.count, random.Random(seed)),
         }
         for name, part in parts.items():

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A real PostgreSQL for the tests: installed from Debian's packages where it is missing, with its data in a temporary folder, on a free
 loopback port, run as the user `postgres` where the tests are root (the server refuses root), stopped by its own pid. Run as a script it
-starts one, prints its address, and stops it when it is told to end: `postgres.py [--data FOLDER]`.
+starts one, prints its address, and stops it when it is told to end: `postgres.py [--data FOLDER]`; with a command behind `--` it runs
+that, with the address in SLUICE_BENCH_POSTGRES, and ends with it.
 """
 
 import argparse
@@ -37,6 +38,16 @@ max_connections = 60
 log_min_messages = warning
 log_lock_waits = on
 password_encryption = scram-sha-256
+ssl = on
+"""
+
+# An authority, and a certificate of it that names `localhost` and not 127.0.0.1.
+CERTIFICATES = """\
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout authority.key -out authority.pem
+openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
+printf 'subjectAltName=DNS:localhost\\nbasicConstraints=CA:FALSE\\n' > server.ext
+openssl x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 -extfile server.ext -out server.crt
+chmod 600 server.key
 """
 
 # Passwords for everybody who comes over the network, none for the tests' own administrator on the socket.
@@ -88,6 +99,9 @@ class Postgres:
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write(SETTINGS.format(port=self.port, sockets=self.folder) + self.settings)
         (self.data / "pg_hba.conf").write_text(RULES)
+        subprocess.run(["sh", "-ec", CERTIFICATES], check=True, cwd=self.data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as_owner())
+        self.authority = self.folder / "authority.pem"
+        shutil.copy(self.data / "authority.pem", self.authority)
         self.start()
         quoted = PASSWORD.replace("'", "''")
         self.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{quoted}'")
@@ -189,10 +203,14 @@ def alive(pid):
 def main():
     parser = argparse.ArgumentParser(description="starts a PostgreSQL and prints its address; ends with it")
     parser.add_argument("--data", type=Path, help="a folder for its data, which is kept (default: a temporary one)")
+    parser.add_argument("command", nargs="*", help="what to run beside it")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Postgres(args.data) as server:
-        print(server.url(), flush=True)
+        url = server.url(options="?sslmode=disable")
+        if args.command:
+            sys.exit(subprocess.run(args.command, env={**os.environ, "SLUICE_BENCH_POSTGRES": url}, check=False).returncode)
+        print(url, flush=True)
         while server.process.poll() is None:
             time.sleep(0.2)
 

@@ -4,7 +4,7 @@
 
 use super::address::Address;
 use super::error::Failure;
-use domain::{Error, Result};
+use domain::{Error, Kind, Result};
 use parking_lot::{Condvar, Mutex};
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// After a failure to connect the others are told so at once for this long, instead of trying themselves.
 const AWAY: Duration = Duration::from_millis(500);
+
+/// And this long after it said nothing at all, for which somebody waited much longer.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// What the server lets a statement take, and a wait for a lock. Our own wait is longer, for servers that say nothing at all.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +40,7 @@ impl Limits {
     pub(super) const PATIENT: Self = Self { statement: Duration::from_secs(6 * 60 * 60), lock: Duration::from_secs(60) };
 
     fn silence(self) -> Duration {
-        self.statement + Duration::from_secs(5)
+        self.statement + Duration::from_secs(2)
     }
 
     fn sql(self) -> String {
@@ -109,6 +112,9 @@ impl Connections {
                     if lost {
                         lent.client = None;
                     }
+                    if matches!(failure, Failure::Silent(_)) {
+                        self.pass_on(SILENT);
+                    }
                     // One that is silent would be silent again.
                     if !lost || !reused || matches!(failure, Failure::Silent(_)) {
                         return Err(failure.explain(what));
@@ -173,13 +179,16 @@ impl Connections {
             Ok(client)
         };
         let outcome = self.wait(self.address.patience(), connecting).map_err(|f| f.explain(&format!("{what} at {}", self.address.shown)));
-        *self.away.lock() = match &outcome {
-            Err(e) if e.kind == domain::Kind::Retry => {
-                Some((Instant::now() + AWAY, format!("PostgreSQL at {} is away", self.address.shown)))
-            }
-            _ => None,
-        };
+        match &outcome {
+            Err(e) if e.kind == Kind::Retry => self.pass_on(AWAY),
+            _ => *self.away.lock() = None,
+        }
         outcome
+    }
+
+    /// Lets the next callers fail at once.
+    fn pass_on(&self, time: Duration) {
+        *self.away.lock() = Some((Instant::now() + time, format!("PostgreSQL at {} is away", self.address.shown)));
     }
 
     /// Waits on the caller's thread. Nothing that is waited for may itself wait here.

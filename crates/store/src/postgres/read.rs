@@ -3,7 +3,7 @@
 //! memory is needed, so a pooler may stand in between.
 
 use super::error::Failure;
-use super::rows::{Time, text};
+use super::rows::{Time, key};
 use crate::page::{AlertFilter, Cursor, Page, PredictionFilter};
 use crate::record::{DeadLetter, Totals, TransactionRow, TransactionView, predicted_fraud};
 use crate::words::{action, severity};
@@ -20,7 +20,7 @@ pub(super) async fn predictions(
 ) -> Result<Page<Box<RawValue>>, Failure> {
     let mut query = Query::default();
     let (table, sequence) = if let Some(account) = &filter.account_id {
-        query.and("t.account_id = ", text(account).into_owned(), Type::TEXT);
+        query.and("t.account_id = ", key(account).into_owned(), Type::TEXT);
         ("transactions t JOIN predictions p ON p.sequence = t.sequence", "t.sequence")
     } else {
         ("predictions p", "p.sequence")
@@ -55,10 +55,10 @@ pub(super) async fn alerts(db: &Client, filter: &AlertFilter, cursor: Cursor, li
         query.and("severity = ", severity(wanted), Type::TEXT);
     }
     if let Some(alert_type) = &filter.alert_type {
-        query.and("alert_type = ", text(alert_type).into_owned(), Type::TEXT);
+        query.and("alert_type = ", key(alert_type).into_owned(), Type::TEXT);
     }
     if let Some(account) = &filter.account_id {
-        query.and("account_id = ", text(account).into_owned(), Type::TEXT);
+        query.and("account_id = ", key(account).into_owned(), Type::TEXT);
     }
     let sql = format!(
         "SELECT sequence, ordinal, document::text FROM alerts WHERE {} ORDER BY sequence DESC, ordinal DESC LIMIT {}",
@@ -92,23 +92,23 @@ pub(super) async fn dead_letters(db: &Client, cursor: Cursor, limit: usize) -> R
 pub(super) async fn transaction(db: &Client, transaction_id: &str) -> Result<Option<TransactionView>, Failure> {
     let found = db
         .query_typed_opt(
-            "SELECT t.transaction_id, t.account_id, t.transaction_type, t.amount::text, t.timestamp, t.processed_at, p.document::text,
+            "SELECT t.account_id, t.transaction_type, t.amount::text, t.timestamp, t.processed_at, p.document::text,
                     ARRAY(SELECT a.document::text FROM alerts a WHERE a.transaction_id = t.transaction_id ORDER BY a.ordinal)
              FROM transactions t JOIN predictions p ON p.sequence = t.sequence WHERE t.transaction_id = $1",
-            &[(&text(transaction_id).as_ref(), Type::TEXT)],
+            &[(&key(transaction_id).as_ref(), Type::TEXT)],
         )
         .await?;
     let Some(row) = found else { return Ok(None) };
     let transaction = TransactionRow {
-        transaction_id: row.try_get(0)?,
-        account_id: row.try_get(1)?,
-        transaction_type: row.try_get(2)?,
-        amount: row.try_get::<_, Option<String>>(3)?.map(json).transpose()?,
-        timestamp: row.try_get::<_, Time>(4)?.0,
-        processed_at: row.try_get::<_, Time>(5)?.0,
+        transaction_id: transaction_id.to_owned(),
+        account_id: row.try_get(0)?,
+        transaction_type: row.try_get(1)?,
+        amount: row.try_get::<_, Option<String>>(2)?.map(json).transpose()?,
+        timestamp: row.try_get::<_, Time>(3)?.0,
+        processed_at: row.try_get::<_, Time>(4)?.0,
     };
-    let alerts = row.try_get::<_, Vec<String>>(7)?.into_iter().map(json).collect::<Result<_, _>>()?;
-    Ok(Some(TransactionView { transaction, prediction: json(row.try_get(6)?)?, alerts }))
+    let alerts = row.try_get::<_, Vec<String>>(6)?.into_iter().map(json).collect::<Result<_, _>>()?;
+    Ok(Some(TransactionView { transaction, prediction: json(row.try_get(5)?)?, alerts }))
 }
 
 pub(super) async fn totals(db: &Client) -> Result<Totals, Failure> {

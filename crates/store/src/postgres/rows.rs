@@ -15,6 +15,18 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{2400}")) } else { Cow::Borrowed(text) }
 }
 
+/// The longest text, in bytes, that stands in an index as it is; the server refuses rows whose key is longer than some 2,700.
+const LONGEST_KEY: usize = 1000;
+
+/// Text for a column with an index: of one that is too long its beginning and its digest, which is as good for finding it.
+pub(super) fn key(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_KEY {
+        return self::text(text);
+    }
+    let beginning = &text[..text.floor_char_boundary(LONGEST_KEY / 2)];
+    Cow::Owned(format!("{}...{}", self::text(beginning), blake3::hash(text.as_bytes()).to_hex()))
+}
+
 /// Rows to come in one COPY.
 pub(super) struct Rows {
     bytes: BytesMut,
@@ -42,6 +54,17 @@ impl Rows {
     pub(super) fn text_or_null(&mut self, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.text(value),
+            None => self.null(),
+        }
+    }
+
+    pub(super) fn key(&mut self, value: &str) -> &mut Self {
+        self.json(&key(value))
+    }
+
+    pub(super) fn key_or_null(&mut self, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => self.key(value),
             None => self.null(),
         }
     }

@@ -3,7 +3,7 @@
 //! again with the known ones left out.
 
 use super::error::Failure;
-use super::rows::{Rows, Time, text};
+use super::rows::{Rows, Time, key, text};
 use crate::record::{Applied, AuditBatch, Batch, DeadLetterRecord, DecisionRecord, fell_back, predicted_fraud};
 use crate::words::{STORE_SINK, action, severity};
 use bytes::Bytes;
@@ -107,12 +107,12 @@ pub(super) async fn add_totals(tx: &Transaction<'_>, changes: [i64; 5]) -> Resul
 
 /// A decision that was given never changes: the first one on a transaction stays.
 async fn leave_out_known(tx: &Transaction<'_>, decisions: &mut Vec<&DecisionRecord<'_>>) -> Result<(), Failure> {
-    let ids: Vec<_> = decisions.iter().map(|r| text(&r.decision.transaction_id)).collect();
+    let ids: Vec<_> = decisions.iter().map(|r| key(&r.decision.transaction_id)).collect();
     let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
     let rows =
         tx.query_typed("SELECT transaction_id FROM transactions WHERE transaction_id = ANY($1)", &[(&ids, Type::TEXT_ARRAY)]).await?;
     let mut known = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<String>, _>>()?;
-    decisions.retain(|r| known.insert(text(&r.decision.transaction_id).into_owned()));
+    decisions.retain(|r| known.insert(key(&r.decision.transaction_id).into_owned()));
     Ok(())
 }
 
@@ -127,8 +127,8 @@ async fn copy_decisions(
     }
     copy(tx, TRANSACTIONS, 7, decisions.iter(), |rows, record| {
         let d = record.decision;
-        rows.text(&d.transaction_id)
-            .text_or_null(d.account_id.as_deref())
+        rows.key(&d.transaction_id)
+            .key_or_null(d.account_id.as_deref())
             .text_or_null(d.transaction_type.as_deref())
             .numeric_or_null(d.amount)
             .time(d.event_time)
@@ -139,7 +139,7 @@ async fn copy_decisions(
     copy(tx, PREDICTIONS, 9, decisions.iter(), |rows, record| {
         let d = record.decision;
         rows.int8(d.sequence as i64)
-            .text(&d.transaction_id)
+            .key(&d.transaction_id)
             .int2(predicted_fraud(d.decision).into())
             .text(action(d.decision))
             .float8(d.score)
@@ -157,10 +157,10 @@ async fn copy_decisions(
         .map_err(|e| Error::bug("an alert does not serialise").because(e))?;
     if !alerts.is_empty() {
         copy(tx, ALERTS, 12, alerts.iter(), |rows, (ordinal, alert, document)| {
-            rows.text(&alert.alert_id)
-                .text(&alert.transaction_id)
-                .text_or_null(alert.account_id.as_deref())
-                .text(&alert.alert_type)
+            rows.key(&alert.alert_id)
+                .key(&alert.transaction_id)
+                .key_or_null(alert.account_id.as_deref())
+                .key(&alert.alert_type)
                 .text(&alert.alert_message)
                 .text(severity(alert.severity))
                 .text(action(alert.decision))

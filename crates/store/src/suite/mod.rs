@@ -2,6 +2,7 @@
 //! open a store at a fresh place, and again at the same place.
 
 mod made;
+mod upkeep;
 
 pub use made::{Decisions, decision};
 
@@ -34,10 +35,11 @@ fn cases<S: Store>() -> Vec<(&'static str, fn(&dyn Fn() -> S))> {
         ("alerts_filter_and_page_inside_one_decision", alerts_filter_and_page_inside_one_decision),
         ("a_damaged_cursor_is_rejected", a_damaged_cursor_is_rejected),
         ("a_transaction_with_all_that_was_said", a_transaction_with_all_that_was_said),
+        ("ids_may_be_long_and_odd", ids_may_be_long_and_odd),
         ("amounts_are_exact", amounts_are_exact),
         ("dead_letters_keep_every_byte", dead_letters_keep_every_byte),
-        ("what_is_too_old_goes_in_batches", what_is_too_old_goes_in_batches),
-        ("a_store_at_a_glance", a_store_at_a_glance),
+        ("what_is_too_old_goes_in_batches", upkeep::what_is_too_old_goes_in_batches),
+        ("a_store_at_a_glance", upkeep::a_store_at_a_glance),
         ("users_and_secrets_last", users_and_secrets_last),
         ("users_of_the_broker_come_and_go", users_of_the_broker_come_and_go),
         ("positions_of_other_sinks_are_their_own", positions_of_other_sinks_are_their_own),
@@ -285,6 +287,38 @@ fn a_transaction_with_all_that_was_said<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(rules, ["velocity", "high_amount"]);
 }
 
+/// Whatever a stream lets through is stored: one payment must not hold up all others.
+fn ids_may_be_long_and_odd<S: Store>(open: &dyn Fn() -> S) {
+    let store = open();
+    // Letters that no index can compress.
+    let mut random = 88_172_645_463_325_252u64;
+    let long: String = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from_u32(0x4e00 + (random >> 50) as u32).unwrap_or('x')
+    })
+    .take(4096)
+    .collect();
+    let ids = [long.clone(), format!("{long}2"), "a\0b".into(), "'; --".into(), "\u{2400}\\N\t\n".into(), " ".into()];
+    let made = ids.iter().zip(0u64..).map(|(id, n)| {
+        let mut d = decision(n * 10);
+        (d.transaction_id, d.account_id) = (id.as_str().into(), Some(id.as_str().into()));
+        d.hits.iter_mut().for_each(|hit| hit.message.push('\0'));
+        (n as i64, d)
+    });
+    let made: Vec<_> = made.collect();
+    Decisions::new(made.clone()).apply(&store, 0);
+    for (id, (_, d)) in ids.iter().zip(&made) {
+        let view = store.transaction(id).unwrap().expect("it is known");
+        assert_eq!((view.transaction.transaction_id.as_str(), view.prediction.get().as_bytes()), (id.as_str(), &*d.to_json()));
+        assert_eq!(view.alerts.len(), 2);
+        let filter = PredictionFilter { account_id: Some(id.clone()), ..PredictionFilter::default() };
+        assert_eq!(store.predictions(&filter, &page(10, None)).unwrap().items.len(), 1);
+        let filter = AlertFilter { account_id: Some(id.clone()), ..AlertFilter::default() };
+        assert_eq!(store.alerts(&filter, &page(10, None)).unwrap().items.len(), 2);
+    }
+    assert!(store.transaction(&long[3..]).unwrap().is_none());
+}
+
 fn amounts_are_exact<S: Store>(open: &dyn Fn() -> S) {
     let store = open();
     let amounts = ["0.10", "-12.34", "999999999999999999", "0.000000000000000001", "9007199254740993.01"];
@@ -326,55 +360,6 @@ fn dead_letters_keep_every_byte<S: Store>(open: &dyn Fn() -> S) {
     assert_eq!(rest.next, None);
     let found: Vec<_> = first.items.into_iter().chain(rest.items).collect();
     assert_eq!(found, letters.into_iter().rev().collect::<Vec<_>>());
-}
-
-fn what_is_too_old_goes_in_batches<S: Store>(open: &dyn Fn() -> S) {
-    let store = open();
-    Decisions::range(0..100).apply(&store, 0);
-    let letter = |n: i64| DeadLetter {
-        topic: "transactions".into(),
-        partition: 0,
-        offset: n,
-        errors: vec![],
-        raw: vec![n as u8],
-        at: decision(n as u64).taken_at,
-    };
-    let letters: Vec<_> = (0..100).map(letter).collect();
-    let records: Vec<_> = letters.iter().zip(0..).map(|(letter, offset)| DeadLetterRecord { offset, letter }).collect();
-    store
-        .apply(&[Batch { topic: "dead-letters", partition: 0, from: 0, next_offset: 100, decisions: &[], dead_letters: &records }])
-        .unwrap();
-    // A time itself is not before it.
-    let before = decision(60).taken_at;
-    let mut removed = Vec::new();
-    while removed.last().is_none_or(|r: &Removed| r.most() > 0) {
-        removed.push(store.remove_before(before, 25).unwrap());
-    }
-    assert_eq!(removed.iter().map(|r| (r.decisions, r.dead_letters)).collect::<Vec<_>>(), [(25, 25), (25, 25), (10, 10), (0, 0)]);
-    assert_eq!(removed.iter().map(|r| r.alerts).sum::<u64>(), 18);
-    let totals = store.totals().unwrap();
-    assert_eq!((totals.transactions, totals.allow, totals.review, totals.block), (40, 32, 4, 4));
-    assert_eq!((totals.alerts, totals.dead_letters, totals.last_sequence), (12, 40, Some(99)));
-    assert!(store.transaction(&decision(59).transaction_id).unwrap().is_none());
-    assert!(store.transaction(&decision(60).transaction_id).unwrap().is_some());
-    assert_eq!(store.predictions(&PredictionFilter::default(), &page(100, None)).unwrap().items.len(), 40);
-    assert_eq!(store.alerts(&AlertFilter::default(), &page(100, None)).unwrap().items.len(), 12);
-    assert_eq!(store.dead_letters(&page(100, None)).unwrap().items.len(), 40);
-    // It stays away: the position did not move.
-    assert_eq!(Decisions::range(0..100).apply(&store, 0).skipped, 100);
-    store.vacuum().unwrap();
-    assert_eq!(store.totals().unwrap(), totals);
-}
-
-fn a_store_at_a_glance<S: Store>(open: &dyn Fn() -> S) {
-    let store = open();
-    assert_eq!(store.describe().unwrap().oldest_prediction, None);
-    Decisions::range(0..20).apply(&store, 0);
-    let found = store.describe().unwrap();
-    assert_eq!((found.totals, found.schema_version), (store.totals().unwrap(), found.known_version));
-    assert_eq!(found.oldest_prediction.as_deref(), Some("2026-11-21T09:30:00.001500Z"));
-    assert_eq!(found.positions, [(TopicPartition::new(TOPIC, 0), 20)]);
-    assert!(found.size_bytes > 0 && !found.backend.is_empty() && !found.place.is_empty());
 }
 
 fn users_and_secrets_last<S: Store>(open: &dyn Fn() -> S) {
