@@ -29,6 +29,12 @@ COUNTING = (
 # Memory that a store which is away or slow may cost: its reader holds some megabytes, and the log's pages are not ours.
 MEMORY_MB = 150
 
+# Payments between two waits for acknowledgements.
+PORTION = 250
+
+# How long a round takes, about.
+ROUND_SECONDS = 3
+
 
 class Place:
     """A project whose store is a database of the server, and an instance on it."""
@@ -350,10 +356,11 @@ def check_rows(report, place, wanted, what):
 
 
 class Load(threading.Thread):
-    """Payments at full speed; what is not acknowledged is sent again, with the same content."""
+    """Payments in portions, over so many seconds; what is not acknowledged is sent again, with the same content."""
 
-    def __init__(self, count):
+    def __init__(self, count, seconds):
         super().__init__(daemon=True)
+        self.pause = seconds * PORTION / count
         shoppers = Shoppers(11, "crash", accounts=5000)
         self.open = {}
         for _ in range(count):
@@ -381,10 +388,10 @@ class Load(threading.Thread):
             sender = Sender(bootstrap, self._acked, **{"message.timeout.ms": 3000})
             for sent, (mark, (account, content)) in enumerate(batch):
                 sender.send(TOPIC, mark, content, key=account)
-                # In portions, so that there is something left for each round.
-                if sent % 500 == 499:
+                # So that there is something left for each round.
+                if sent % PORTION == PORTION - 1:
                     sender.flush(5)
-                    time.sleep(0.02)
+                    time.sleep(self.pause)
                 if self.halt or self.bootstrap != bootstrap:
                     break
             sender.flush(4)
@@ -394,13 +401,12 @@ class Load(threading.Thread):
 def crashes(report, place, rounds, count, chance):
     server, instance = place.server, place.instance
     rows = []
-    load = Load(count)
+    load = Load(count, rounds * ROUND_SECONDS)
     with instance:
         instance.start()
         load.bootstrap = instance.kafka
         load.start()
         for number in range(rounds):
-            # Under load, but for the last rounds, which meet the catching up.
             time.sleep(chance.uniform(0.3, 2.0))
             kind = ["sluice", "server", "session", "both", "sluice while it starts"][number % 5]
             before = place.stored() if server.process else None
