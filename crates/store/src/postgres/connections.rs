@@ -45,7 +45,7 @@ impl Limits {
 
     fn sql(self) -> String {
         format!(
-            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '60s'; SET TimeZone = 'UTC'",
+            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = '60s'; SET TimeZone = 'UTC'; SET client_min_messages = warning",
             self.statement.as_millis(),
             self.lock.as_millis()
         )

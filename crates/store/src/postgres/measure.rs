@@ -45,7 +45,7 @@ impl Scratch {
     /// # Errors
     /// As for `apply`.
     pub fn empty(&self) -> Result<()> {
-        self.run("TRUNCATE transactions, predictions, alerts, positions, totals; CHECKPOINT")
+        self.run("TRUNCATE transactions, predictions, alerts, positions, totals")
     }
 
     /// Takes the rows of the tables out and puts them back by plain COPY, all in one transaction. How many rows, and how long putting
@@ -64,7 +64,7 @@ impl Scratch {
                 }
                 tables.push(taken);
             }
-            client.batch_execute("TRUNCATE transactions, predictions, alerts; CHECKPOINT").await?;
+            client.batch_execute("TRUNCATE transactions, predictions, alerts").await?;
             let begun = Instant::now();
             let tx = client.transaction().await?;
             let mut count = 0;
