@@ -16,7 +16,9 @@ use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
 use crate::files::{read_checked, replace_checked};
 use crate::journal::Journal;
-use crate::log::{self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Watermarks};
+use crate::log::{
+    self, Durable, Fetched, GroupPart, Isolation, Origin, Partition, PartitionOptions, Subscription, Syncer, Wal, Watermarks,
+};
 use crate::records::Batch;
 use crate::security::Security;
 use crate::server;
@@ -119,11 +121,14 @@ impl Broker {
         lock.try_lock()
             .map_err(|e| Error::io("lock", &lock_path, std::io::Error::other(format!("another process uses this folder ({e})"))))?;
         let cluster_id = cluster_id(&dir.join("cluster-id"))?;
-        let syncer = Syncer::new(config.limits.sync_threads);
+        let wal = Wal::open(config.files.clone(), dir, if config.sync { config.wal_bytes } else { 0 })?;
+        let syncer = Syncer::new(config.limits.sync_threads, Some(wal.clone()));
         let topics = Topics::open(config.clone(), syncer.clone())?;
-        let options = PartitionOptions { sync: config.sync, settings: LogSettings::plain(config.segment_bytes, u64::MAX, usize::MAX) };
+        let settings = LogSettings::plain(config.segment_bytes, u64::MAX, usize::MAX);
+        let options = PartitionOptions { sync: config.sync, settings, topic_id: uuid::Uuid::nil() };
         let (files, state_dir) = (config.files.clone(), dir.join("state"));
         let state = Partition::open("state".into(), 0, state_dir, files, options, syncer.clone())?;
+        wal.begin()?;
         let journal = Arc::new(Journal::open(state.clone())?);
         let coordinator = Coordinator::open(journal.clone(), &config)?;
         let shared = Shared {

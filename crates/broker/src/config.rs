@@ -29,6 +29,8 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Age at which a new segment is started.
     pub segment_age: Duration,
+    /// Size of the write-ahead log that small appends of all partitions share; 0 for none. About 1 MB at least.
+    pub wal_bytes: u64,
     /// How often retention and compaction are looked at.
     pub retention_interval: Duration,
     /// How long the first member of an empty group waits for others.
@@ -106,6 +108,7 @@ impl Config {
             auto_create: true,
             segment_bytes: 256 << 20,
             segment_age: Duration::from_secs(7 * 24 * 3600),
+            wal_bytes: 32 << 20,
             retention_interval: Duration::from_secs(30),
             group_initial_delay: Duration::from_millis(100),
             limits: Limits::default(),

@@ -8,10 +8,19 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens segment files.
+/// Opens the log's files.
 pub trait Files: Debug + Send + Sync + 'static {
-    /// Opens the file for reading and appending, creating it when it is missing.
+    /// Opens a segment for reading and appending, creating it when it is missing.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>>;
+    /// Opens a file that is overwritten in place, creating it when it is missing.
+    fn open_fixed(&self, path: &Path) -> io::Result<Arc<dyn FixedFile>>;
+}
+
+/// A file of fixed size whose blocks are written again and again, so that a write changes no metadata.
+pub trait FixedFile: Debug + Send + Sync {
+    /// Returns when the bytes are on stable storage. After an error or a crash any part of them may have been written. An
+    /// error that says the disk is full is one of writing, after which the call can be repeated, and never one of syncing.
+    fn write(&self, bytes: &[u8], position: u64) -> io::Result<()>;
 }
 
 /// One open segment file. Calls may come from several threads; appends come from one at a time.
@@ -35,6 +44,20 @@ pub struct DiskFiles;
 impl Files for DiskFiles {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         Ok(Arc::new(DiskFile(OpenOptions::new().read(true).append(true).create(true).open(path)?)))
+    }
+
+    fn open_fixed(&self, path: &Path) -> io::Result<Arc<dyn FixedFile>> {
+        Ok(Arc::new(FixedDiskFile(OpenOptions::new().write(true).create(true).truncate(false).open(path)?)))
+    }
+}
+
+#[derive(Debug)]
+struct FixedDiskFile(File);
+
+impl FixedFile for FixedDiskFile {
+    fn write(&self, bytes: &[u8], position: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, position)?;
+        self.0.sync_data().map_err(io::Error::other)
     }
 }
 

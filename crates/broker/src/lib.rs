@@ -3,7 +3,7 @@
 //! ```text
 //! clients --socket--> server --+--> coordinator (groups, transactions) --> journal --+
 //!                              |                                                     v
-//! in-process callers --> Broker +--------------------------------------> log (partition, segments, syncer)
+//! in-process callers --> Broker +--------------------------------------> log (partition, segments, syncer, write-ahead log)
 //! ```
 //! `records` is the batch format, `log` one partition, `topics` all of them, `journal` the broker's own durable
 //! state, `coordinator` consumer groups and transactions, `server` the wire, `security` who may use it. What is acknowledged is on disk; what
@@ -30,7 +30,7 @@ mod topics;
 pub use broker::{Appended, Broker, GroupAppended, TopicInfo, TopicPartition};
 pub use config::{Cleanup, Config, Limits, TimestampType, TopicConfig};
 pub use error::{Error, Result};
-pub use files::{DiskFiles, Files, SegmentFile};
+pub use files::{DiskFiles, Files, FixedFile, SegmentFile};
 pub use log::{AbortedTransaction, Durable, Fetched, Isolation, Subscription, Watermarks};
 pub use records::{Batch, BatchBuilder, Compression};
 pub use security::{Authentication, Grants, Hash, Mechanism, Pattern, ScramSecret, Security, Tls, User, Users};

@@ -94,12 +94,12 @@ impl Topics {
         let Settings { id, config } = settings;
         let log_settings = LogSettings::new(&config, &self.broker);
         let partitions =
-            (0..config.partitions).map(|number| self.open_partition(&name, number, path, &log_settings)).collect::<Result<_>>()?;
+            (0..config.partitions).map(|number| self.open_partition(&name, id, number, path, &log_settings)).collect::<Result<_>>()?;
         Ok(Topic { name, id, config, partitions, settings: log_settings })
     }
 
-    fn open_partition(&self, topic: &Arc<str>, number: i32, path: &Path, settings: &Arc<LogSettings>) -> Result<Arc<Partition>> {
-        let options = PartitionOptions { sync: self.broker.sync, settings: settings.clone() };
+    fn open_partition(&self, topic: &Arc<str>, id: Uuid, number: i32, path: &Path, settings: &Arc<LogSettings>) -> Result<Arc<Partition>> {
+        let options = PartitionOptions { sync: self.broker.sync, settings: settings.clone(), topic_id: id };
         Partition::open(topic.clone(), number, path.join(number.to_string()), self.broker.files.clone(), options, self.syncer.clone())
     }
 
@@ -189,7 +189,7 @@ impl Topics {
         for number in topic.config.partitions..partitions {
             let dir = path.join(number.to_string());
             std::fs::create_dir_all(&dir).map_err(|e| Error::io("create", &dir, e))?;
-            all.push(self.open_partition(&topic.name, number, &path, &topic.settings)?);
+            all.push(self.open_partition(&topic.name, topic.id, number, &path, &topic.settings)?);
         }
         save(&path, &Settings { id: topic.id, config: config.clone() })?;
         self.remember(Topic { name: topic.name.clone(), id: topic.id, config, partitions: all, settings: topic.settings.clone() });

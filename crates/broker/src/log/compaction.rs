@@ -102,6 +102,7 @@ impl Partition {
 
     fn run(&self, plan: &Plan, rules: &CompactionRules, now: u64) -> Result<(i64, Option<i64>)> {
         let latest = latest(plan)?;
+        self.syncer.retire_wal()?;
         swap::allow_gaps(&self.dir, plan.compacted_to, latest.end)?;
         let mut pass = Pass { partition: self, plan, latest: &latest, rules, now_ms: now as i64, next_horizon_ms: None };
         for group in groups(&plan.segments, latest.end, self.options.settings.segment_bytes()) {

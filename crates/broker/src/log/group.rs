@@ -102,8 +102,8 @@ pub(crate) fn append_group(parts: &[GroupPart], after: &[(Arc<Partition>, i64)])
     for (part, rises) in parts.iter().zip(rises) {
         part.partition.wake(rises);
     }
-    for partition in submit {
-        partition.syncer.submit(partition.clone());
+    if let Some(first) = submit.first() {
+        first.syncer.clone().submit_all(submit);
     }
     Ok((staged.iter().map(|headers| headers.iter().map(|h| h.base_offset).collect()).collect(), durable))
 }

@@ -31,6 +31,7 @@ impl Partition {
 
     /// Removes all records from `end_offset` on. Only while nobody else uses the partition.
     pub(crate) fn truncate(&self, end_offset: i64) -> Result<()> {
+        self.syncer.retire_wal()?;
         let mut inner = self.inner.lock();
         self.check_alive(&inner)?;
         let watermarks = inner.watermarks();

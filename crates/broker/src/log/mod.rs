@@ -16,6 +16,7 @@ mod swap;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 pub use commit::Durable;
 pub(crate) use compaction::CompactionRules;
@@ -27,3 +28,4 @@ pub(crate) use read::RawFetch;
 pub use read::{Fetched, Isolation, Watermarks};
 pub(crate) use segment::now_ms;
 pub(crate) use syncer::Syncer;
+pub(crate) use wal::Wal;

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 use super::commit::{Commit, Durable};
 use super::compaction::Compacted;
@@ -17,6 +18,7 @@ use super::recovery;
 use super::segment::{Segment, now_ms};
 use super::sidecar;
 use super::syncer::Syncer;
+use super::wal::Unsynced;
 use crate::error::{Error, Result};
 use crate::files::{Files, sync_dir};
 use crate::records::{Batch, BatchHeader, PREFIX_BYTES, control_batch};
@@ -30,6 +32,8 @@ pub(crate) const LEADER_EPOCH: i32 = 0;
 pub(crate) struct PartitionOptions {
     pub(crate) sync: bool,
     pub(crate) settings: Arc<LogSettings>,
+    /// Tells the topic from others that had or will have its name.
+    pub(crate) topic_id: Uuid,
 }
 
 /// Who appends.
@@ -75,6 +79,8 @@ pub(super) struct Inner {
     pub(super) log_end: i64,
     /// Everything before is on disk.
     pub(super) synced: i64,
+    /// Bytes of the last segment that are on disk.
+    synced_bytes: u64,
     high_watermark: i64,
     /// First offsets of group appends whose other partitions are not on disk yet, by commit.
     pub(super) holds: BTreeMap<u64, i64>,
@@ -95,11 +101,13 @@ pub(super) struct Inner {
 
 impl Inner {
     pub(super) fn recovered(segments: Vec<Arc<Segment>>, log_start: i64, log_end: i64, producers: Producers) -> Inner {
+        let synced_bytes = segments.last().map_or(0, |segment| segment.size());
         Inner {
             segments: segments.into(),
             log_start,
             log_end,
             synced: log_end,
+            synced_bytes,
             high_watermark: log_end,
             holds: BTreeMap::new(),
             pending: VecDeque::new(),
@@ -156,6 +164,9 @@ impl Partition {
         options: PartitionOptions,
         syncer: Arc<Syncer>,
     ) -> Result<Arc<Partition>> {
+        if let Some(wal) = syncer.wal() {
+            wal.restore(options.topic_id, number, &dir)?;
+        }
         let inner = recovery::recover(&*files, &dir)?;
         Ok(Arc::new(Partition { topic, number, dir, files, options, syncer, inner: Mutex::new(inner), listeners: Mutex::default() }))
     }
@@ -386,14 +397,23 @@ impl Partition {
         let next = Segment::open(&*self.files, &self.dir, inner.log_end)?;
         next.appended_ms.store(now_ms(), Ordering::Relaxed);
         inner.segments.push_back(Arc::new(next));
+        inner.synced_bytes = 0;
         inner.unsealed.push((active, inner.producers.clone()));
         inner.dir_changed = true;
         Ok(())
     }
 
+    /// What a round of the write-ahead log would have to hold; none if more than appends to one segment is to be synced.
+    pub(super) fn unsynced(self: &Arc<Self>) -> Option<Unsynced> {
+        let inner = self.inner.lock();
+        let plain = inner.failed.is_none() && inner.unsealed.is_empty() && !inner.dir_changed;
+        let (segment, to) = (inner.active().clone(), inner.active().size());
+        plain.then(|| Unsynced { partition: self.clone(), segment, from: inner.synced_bytes, to, log_end: inner.log_end })
+    }
+
     /// One group commit: syncs what was appended up to now. Tells whether more has come meanwhile.
     pub(super) fn sync_once(self: &Arc<Self>) -> bool {
-        let (unsealed, active, upto, dir_changed) = {
+        let (unsealed, active, upto, size, dir_changed) = {
             let mut inner = self.inner.lock();
             if let Err(error) = self.check_alive(&inner) {
                 drop(inner);
@@ -401,20 +421,31 @@ impl Partition {
                 return false;
             }
             let dir_changed = std::mem::take(&mut inner.dir_changed);
-            (std::mem::take(&mut inner.unsealed), inner.active().clone(), inner.log_end, dir_changed)
+            let active = inner.active().clone();
+            let size = active.size();
+            (std::mem::take(&mut inner.unsealed), active, inner.log_end, size, dir_changed)
         };
         if let Err(error) = self.sync_files(&unsealed, &active, dir_changed) {
             self.fail(&error);
             return false;
         }
+        self.synced(&active, size, upto)
+    }
+
+    /// The first `bytes` bytes of a segment are on disk, and with them everything before the offset `upto`. Tells whether
+    /// more has come meanwhile.
+    pub(super) fn synced(&self, segment: &Arc<Segment>, bytes: u64, upto: i64) -> bool {
         let mut done = Vec::new();
         let mut inner = self.inner.lock();
         inner.synced = inner.synced.max(upto);
+        if Arc::ptr_eq(inner.active(), segment) {
+            inner.synced_bytes = inner.synced_bytes.max(bytes);
+        }
         while inner.pending.front().is_some_and(|(end, _)| *end <= upto) {
             done.extend(inner.pending.pop_front().map(|(_, commit)| commit));
         }
         let rises = inner.raise();
-        let more = inner.log_end > inner.synced && inner.failed.is_none();
+        let more = (inner.log_end > inner.synced || !inner.unsealed.is_empty()) && inner.failed.is_none();
         inner.scheduled = more;
         drop(inner);
         self.wake_risen(rises);

@@ -30,27 +30,35 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     let mut producers = Producers::default();
     let mut unsealed = Vec::new();
     let mut torn = false;
+    // Whether the segment before may have lost its end.
+    let mut loose = false;
     for (at, &base_offset) in bases.iter().enumerate() {
         let mut segment = Segment::open(files, dir, base_offset)?;
         segment.gaps = base_offset < compaction.gaps_to;
         if torn {
-            tracing::warn!(path = %segment.path.display(), "removing a segment behind a torn one");
-            std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
-            sidecar::remove(&segment.path)?;
+            remove(&segment)?;
             continue;
         }
         let last = at + 1 == bases.len();
         if let Some(before) = segments.last().map(|segment| segment.next_offset()).filter(|next| *next != base_offset) {
+            if loose && before < base_offset {
+                // The end of the one before was never synced, so nothing of this one was acknowledged.
+                torn = true;
+                remove(&segment)?;
+                continue;
+            }
             return Err(segment.corrupt(0, &format!("the segment before ends at offset {before}")));
         }
         if !last && let Some((extent, at_end)) = sidecar::read(&segment) {
             *segment.extent.lock() = extent;
             producers = at_end;
             segments.push(Arc::new(segment));
+            loose = false;
             continue;
         }
         let synced = !last && bases[at..].iter().any(|base| sidecar::exists(&segment_path(dir, *base)));
         torn = scan(&segment, &mut producers, synced, stopped_at)?;
+        loose = !synced && !segment.gaps && segment.next_offset() >= stopped_at;
         if segment.gaps
             && !torn
             && let Some(next) = bases.get(at + 1)
@@ -62,6 +70,10 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
             unsealed.push((segment.clone(), producers.clone()));
         }
         segments.push(segment);
+    }
+    // What was found counts as durable, but after a kill it may be in the page cache alone.
+    for segment in unsealed.iter().map(|(segment, _)| segment).chain(segments.last()).filter(|segment| segment.size() > 0) {
+        segment.file.sync().map_err(|e| Error::io("sync", &segment.path, e))?;
     }
     for (segment, at_end) in &unsealed {
         sidecar::write(segment, at_end)?;
@@ -84,6 +96,12 @@ pub(super) fn recover(files: &dyn Files, dir: &Path) -> Result<Inner> {
     let mut inner = Inner::recovered(segments, log_start, log_end, producers);
     inner.compacted.to = compaction.compacted_to;
     Ok(inner)
+}
+
+fn remove(segment: &Segment) -> Result<()> {
+    tracing::warn!(path = %segment.path.display(), "removing a segment behind a torn one");
+    std::fs::remove_file(&segment.path).map_err(|e| Error::io("remove", &segment.path, e))?;
+    sidecar::remove(&segment.path)
 }
 
 /// Scans one segment with checksums, cuts what is not good and tells whether anything was cut. In a segment that

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
+use uuid::Uuid;
 
 use super::*;
 use crate::error::Error;
-use crate::files::{DiskFiles, Files, SegmentFile};
+use crate::files::{DiskFiles, Files, FixedFile, SegmentFile};
 use crate::records::{Batch, BatchBuilder};
 use crate::settings::LogSettings;
 
@@ -53,6 +54,10 @@ struct FaultyFile(Arc<dyn SegmentFile>, Arc<Faults>);
 impl Files for FaultyFiles {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn SegmentFile>> {
         Ok(Arc::new(FaultyFile(DiskFiles.open(path)?, self.0.clone())))
+    }
+
+    fn open_fixed(&self, path: &Path) -> io::Result<Arc<dyn FixedFile>> {
+        DiskFiles.open_fixed(path)
     }
 }
 
@@ -101,7 +106,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
-        Bench { dir, faults: Arc::default(), syncer: Syncer::new(4), segment_bytes: 1 << 20 }
+        Bench { dir, faults: Arc::default(), syncer: Syncer::new(4, None), segment_bytes: 1 << 20 }
     }
 
     fn open(&self, name: &str) -> Arc<Partition> {
@@ -109,7 +114,8 @@ impl Bench {
     }
 
     fn try_open(&self, name: &str) -> crate::Result<Arc<Partition>> {
-        let options = PartitionOptions { sync: true, settings: LogSettings::plain(self.segment_bytes, u64::MAX, 1 << 20) };
+        let options =
+            PartitionOptions { sync: true, settings: LogSettings::plain(self.segment_bytes, u64::MAX, 1 << 20), topic_id: Uuid::nil() };
         let files = Arc::new(FaultyFiles(self.faults.clone()));
         Partition::open(name.into(), 0, self.dir.path().join(name), files, options, self.syncer.clone())
     }
@@ -333,6 +339,34 @@ fn nothing_is_visible_or_acknowledged_before_the_sync() {
     bench.faults.release_syncs();
     appended.durable.wait().unwrap();
     assert_eq!(offsets(&partition, Isolation::ReadUncommitted), [0, 1, 2]);
+}
+
+#[test]
+fn segments_behind_one_that_lost_its_end_are_cut_off() {
+    let bench = Bench { segment_bytes: 300, ..Bench::new() };
+    let partition = bench.open("t");
+    for _ in 0..12 {
+        append(&partition, &batch(1));
+    }
+    drop(partition);
+    let mut segments = Vec::new();
+    for entry in std::fs::read_dir(bench.dir.path().join("t")).unwrap() {
+        let path = entry.unwrap().path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("log") => segments.push(path),
+            // As if none of them had been synced yet.
+            _ => std::fs::remove_file(path).unwrap(),
+        }
+    }
+    segments.sort();
+    assert!(segments.len() > 3);
+    let one = std::fs::read(&segments[0]).unwrap();
+    let record = one.len() / 3;
+    assert_eq!(one.len(), record * 3, "three batches of equal size");
+    std::fs::write(&segments[0], &one[..record * 2]).unwrap();
+    let partition = bench.open("t");
+    assert_eq!(offsets(&partition, Isolation::ReadUncommitted), [0, 1]);
+    assert_eq!(append(&partition, &batch(1)), 2);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::config::Limits;
-use crate::files::{DiskFiles, Files, SegmentFile};
+use crate::files::{DiskFiles, Files, FixedFile, SegmentFile};
 
 async fn serve_with(dir: &tempfile::TempDir, change: impl FnOnce(&mut Config)) -> (Broker, SocketAddr) {
     let mut config = Config::new(dir.path()).listen("127.0.0.1:0".parse().unwrap());
@@ -133,6 +133,19 @@ struct BadFile(Arc<dyn SegmentFile>, BadDisk);
 impl Files for BadDisk {
     fn open(&self, path: &Path) -> std::io::Result<Arc<dyn SegmentFile>> {
         Ok(Arc::new(BadFile(DiskFiles.open(path)?, self.clone())))
+    }
+
+    fn open_fixed(&self, path: &Path) -> std::io::Result<Arc<dyn FixedFile>> {
+        Ok(Arc::new(BadFixedFile(DiskFiles.open_fixed(path)?, self.clone())))
+    }
+}
+
+#[derive(Debug)]
+struct BadFixedFile(Arc<dyn FixedFile>, BadDisk);
+
+impl FixedFile for BadFixedFile {
+    fn write(&self, bytes: &[u8], position: u64) -> std::io::Result<()> {
+        if self.1.0.1.load(Ordering::SeqCst) { Err(std::io::Error::other("the disk is gone")) } else { self.0.write(bytes, position) }
     }
 }
 
