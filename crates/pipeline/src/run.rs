@@ -217,6 +217,8 @@ pub fn run<S: Stage>(
     let mut prepare = stage.preparer();
     let durable = Durable::at(mark.sequence);
     let failed: Mutex<Option<Error>> = Mutex::new(None);
+    // Told to the one who takes, who may never again have something to bring.
+    let broken = AtomicBool::new(false);
     let (commits, pending) = sync_channel::<Pending<S::Answers>>(options.ahead);
     let rendering = Lane::new(Rendering::<S> { sink, topics, commits: Some(commits), handle });
     let (render, rendered) = rendering.feed(QUEUED);
@@ -225,16 +227,19 @@ pub fn run<S: Stage>(
     let (process, processed) = processing.feed(QUEUED);
 
     let outcome = std::thread::scope(|scope| {
-        let (durable, failed, processing, rendering) = (&*durable, &failed, &processing, &rendering);
+        let (durable, failed, broken, processing, rendering) = (&*durable, &failed, &broken, &processing, &rendering);
         // A thread that ends, however it ends, closes its queue, and so the loop.
         let name = |name: &str| std::thread::Builder::new().name(name.into());
         let threads = [
             name("process").spawn_scoped(scope, move || processing.serve(&processed)),
             name("render").spawn_scoped(scope, move || rendering.serve(&rendered)),
-            name("commit").spawn_scoped(scope, move || wait_commits(&pending, deliver, progress, durable, failed)),
+            name("commit").spawn_scoped(scope, move || {
+                wait_commits(&pending, deliver, progress, durable, failed);
+                broken.store(true, Ordering::Release);
+            }),
         ];
         let outcome = match threads.iter().all(std::result::Result::is_ok) {
-            true => taking.until_stopped(source, clock, &mut discover, &mut prepare, &process),
+            true => taking.until_stopped(source, clock, &mut discover, &mut prepare, &process, broken),
             false => Err(Error::stop("could not start a thread", "raise the limit on threads")),
         };
         // One after the other does what it was brought, and ends.
@@ -299,10 +304,11 @@ impl Taking<'_> {
         discover: &mut impl FnMut(&mut dyn Source) -> Result<Vec<Input>>,
         prepare: &mut Preparer<S::Prepared>,
         process: &Feed<'_, Processing<'_, S>>,
+        broken: &AtomicBool,
     ) -> Result<()> {
         let options = self.options;
         let mut refreshed = Instant::now();
-        while !self.handle.stopping() {
+        while !self.handle.stopping() && !broken.load(Ordering::Acquire) {
             if refreshed.elapsed() >= options.refresh {
                 refreshed = Instant::now();
                 match discover(source) {
