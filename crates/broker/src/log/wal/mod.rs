@@ -32,7 +32,8 @@ use crate::files::{Files, FixedFile, sync_dir};
 const FILE: &str = "wal";
 /// A round of more bytes is better synced where it stands than written twice.
 const MOST_ROUND_BYTES: u64 = 256 << 10;
-/// Segments are synced after this long also where no half is full, so that a file that was deleted is not held open.
+/// Segments are synced after this long also where no half is full: the less there is to sync at a time, the shorter the log waits beside
+/// it, and a file that was deleted is not held open.
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
 /// Bytes written, or read, at a time where the whole file is.
 const CHUNK_BYTES: usize = 1 << 20;
