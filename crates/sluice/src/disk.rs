@@ -103,10 +103,13 @@ impl Disk {
         match self {
             Self::Memory(cold) => cold.commit(snapshot),
             Self::Folder(folder) => {
-                let begun = folder.begun.lock().clone();
+                let begun = folder.begun.lock().take();
                 let batch = begun.ok_or_else(|| Error::bug("a snapshot is written that was not begun"))?;
-                folder.store.commit(snapshot, &batch, extra)?;
-                *folder.begun.lock() = None;
+                if let Err(e) = folder.store.commit(snapshot, &batch, extra) {
+                    // For the next attempt, unless another snapshot was begun meanwhile.
+                    folder.begun.lock().get_or_insert(batch);
+                    return Err(e);
+                }
                 folder.ids.lock().done(&batch, folder.now.load(Ordering::Relaxed));
             }
         }
