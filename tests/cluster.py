@@ -4,14 +4,14 @@ comes by Kafka and by HTTP, goes on by itself when the cluster was away, catches
 """
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
 import time
 
 from harness import api
-from harness.instance import ECOMMERCE, Instance, Workspace, arguments, until
+from harness.cluster import project_on
+from harness.instance import Instance, Workspace, arguments, until
 from harness.payments import TOPIC, Shoppers, payment
 from harness.report import Report
 from harness.topics import Sender, read_all
@@ -96,12 +96,8 @@ def retries(instance):
 
 
 def on_a_cluster(report, folder, binary):
-    project = folder / "project"
-    shutil.copytree(ECOMMERCE, project)
     with Cluster(binary.parent / "examples" / "serve", folder) as cluster:
-        settings = project / "sluice.yml"
-        lines = [line for line in settings.read_text().splitlines() if not line.startswith("log:")]
-        settings.write_text("\n".join(lines) + f"\nlog: {{kafka: {{bootstrap: '{cluster.address}'}}}}\n")
+        project = project_on(folder, cluster.address)
         with Instance(binary, folder, project, environment={"SLUICE_SNAPSHOT_SECONDS": "1"}) as instance:
             instance.start()
             wanted = load(cluster, "first", 2000)

@@ -3,7 +3,8 @@
 the `decisions` topic and once in the store, every broken record must have one dead letter, answers given must equal what the topic
 holds, and a replay must find no difference. Meanwhile lists are changed and versions deployed, and at the end both must be what was
 acknowledged. Snapshots are taken several times a second, so that kills meet them, and starts go on
-from the last one; some lives have too little memory for their state, and before one start the state is deleted.
+from the last one; some lives have too little memory for their state, and before one start the state is deleted. With `--cluster` the log
+is on a real Apache Kafka, which is killed in every other round: alone, so that the instance has to wait for it, or together with it.
 
 Accepted means: acknowledged to a Kafka producer, or answered over HTTP. What was sent but not accepted may have been judged or
 not; it is sent again in the next round, as a client would, and must then count once.
@@ -20,6 +21,7 @@ import time
 from collections import Counter
 
 from harness import api, changes
+from harness.cluster import log_of
 from harness.instance import Instance, NotReady, Workspace, arguments, until
 from harness.payments import TOPIC, Shoppers, encode, payment, stamp
 from harness.report import Report
@@ -167,7 +169,7 @@ class HttpLoad(Load):
                 self.ledger.refuse(answer.status, answer.body)
 
 
-def one_round(instance, ledger, changer, chance, number, settings):
+def one_round(instance, ledger, changer, chance, number, settings, broker=None):
     """Starts, loads, kills. Returns the row for the table."""
     sent_before, accepted_before = len(ledger.content), len(ledger.accepted())
     # Too little memory for the state: entities go to disk and come back all the time.
@@ -204,13 +206,28 @@ def one_round(instance, ledger, changer, chance, number, settings):
         load.start()
     after = chance.uniform(0.05, settings["seconds"])
     time.sleep(after)
-    instance.kill()
+    killed = "under load"
+    if broker is not None and number % 2:
+        broker.kill()
+        if chance.random() < 0.5:
+            instance.kill()
+            killed = "with the broker"
+        else:
+            killed = "after the broker"
+        broker.start()
+        if instance.process is not None:
+            # It goes on by itself: something is accepted that was not when the broker came back.
+            before = len(ledger.accepted())
+            until("payments accepted after the broker came back", lambda: len(ledger.accepted()) > before)
+            time.sleep(chance.uniform(0.05, settings["seconds"]))
+    if instance.process is not None:
+        instance.kill()
     for load in loads:
         load.halt.set()
     for load in loads:
         load.join(30)
     sent, accepted = len(ledger.content) - sent_before, len(ledger.accepted()) - accepted_before
-    return [number + 1, "under load", memory, f"{after * 1000:.0f}", f"{said['seconds'] * 1000:.0f}", said["caught_up"], sent, accepted]
+    return [number + 1, killed, memory, f"{after * 1000:.0f}", f"{said['seconds'] * 1000:.0f}", said["caught_up"], sent, accepted]
 
 
 def resumed(report, rows):
@@ -313,7 +330,7 @@ def stored_alerts(instance):
 
 
 def main():
-    parser = arguments(__doc__.splitlines()[0])
+    parser = arguments(__doc__.splitlines()[0], on_both=True)
     number = lambda name, default, kind: kind(os.environ.get(f"SLUICE_CRASH_{name}", default))  # noqa: E731
     parser.add_argument("--rounds", type=int, default=number("ROUNDS", 25, int))
     parser.add_argument("--seconds", type=float, default=number("SECONDS", 2.0, float), help="the longest life under load")
@@ -329,12 +346,16 @@ def main():
     settings = {"seconds": options.seconds, "change": options.change, "rate": options.rate, "callers": options.callers, "start": 1.0, "stateless": max(1, options.rounds // 2)}
 
     environment = {"SLUICE_SNAPSHOT_SECONDS": str(options.snapshots)}
-    with Workspace("crash", options.keep) as folder, Instance(options.sluice, folder, environment=environment) as instance:
+    with (
+        Workspace("crash", options.keep) as folder,
+        log_of(options, folder) as (project, broker),
+        Instance(options.sluice, folder, project, environment=environment) as instance,
+    ):
         rows = []
         changer = changes.Changer(instance.project, random.Random(seed + 1))
         for n in range(options.rounds):
             try:
-                rows.append(one_round(instance, ledger, changer, chance, n, settings))
+                rows.append(one_round(instance, ledger, changer, chance, n, settings, broker))
             except NotReady as error:
                 report.check(f"round {n + 1} starts on what the kill left", False, error)
                 break
@@ -365,14 +386,14 @@ def main():
         report.equal("it stops by itself", code, 0)
         report.check("it stops within 5 s", seconds < 5, f"took {seconds:.1f} s")
 
-        replay = instance.run("replay", "--data", instance.data, "--output", "json", seconds=900)
+        replay = instance.run("replay", "--data", instance.data, "--project", instance.project, "--output", "json", seconds=900)
         if report.check("replay runs", replay.returncode == 0, f"exit code {replay.returncode}: {replay.stdout[-500:]}{replay.stderr[-1000:]}"):
             said = json.loads(replay.stdout.strip().splitlines()[-1])
             report.equal("replay scores every decision again", said["decisions"], len(decisions))
             report.equal("replay finds no difference", said["differences"], 0)
-        kinds = {kind: sum(1 for row in rows if row[1] == kind) for kind in ("under load", "while starting")}
+        kinds = {kind: sum(1 for row in rows if row[1] == kind) for kind in ("under load", "with the broker", "after the broker", "while starting")}
         report.table(
-            ["kills under load", "while starting", "payments", "accepted by Kafka", "answered", "sent again", "decisions"],
+            ["kills under load", "with the broker", "after the broker", "while starting", "payments", "accepted by Kafka", "answered", "sent again", "decisions"],
             [[*kinds.values(), len(ledger.content), len(ledger.acknowledged), len(ledger.answers), ledger.repeats, len(decisions)]],
         )
     report.finish()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The doors of a running instance, tried as a user would: kcat and Python clients on the Kafka door, login, predict and pages on the
-HTTP door, plain SQL on the store, a graceful stop and a start on the same data.
+HTTP door, plain SQL on the store, a graceful stop and a start on the same data. With `--cluster` the log is on a real Apache Kafka.
 """
 
 import json
@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from kafka import KafkaConsumer, KafkaProducer
 
 from harness import api
+from harness.cluster import log_of
 from harness.instance import ECOMMERCE, Instance, Workspace, arguments, until
 from harness.payments import PREDICT_TOPIC, TOPIC, Shoppers, encode, payment, stamp
 from harness.report import Report
@@ -62,6 +63,9 @@ def by_kcat(report, instance):
     read = kcat(instance, "-C", "-t", "decisions", "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed")
     ids = [json.loads(line)["transaction_id"] for line in read.stdout.splitlines()]
     report.equal("kcat consumes each decision once", Counter(i for i in ids if i.startswith("kcat-")), Counter(f"kcat-{n}" for n in range(100)))
+    if instance.project != ECOMMERCE:
+        # On a cluster its own access rules say who may write.
+        return
     closed = kcat(instance, "-P", "-t", PREDICT_TOPIC, "-X", "message.timeout.ms=5000", stdin=encode(payment("jumps-the-queue")) + b"\n")
     report.check("clients cannot write the predict topic", closed.returncode != 0, "kcat could")
 
@@ -293,7 +297,7 @@ def stop_and_start(report, instance):
     answered = client.predict(content).body
     pid_file = instance.data / "sluice.pid"
     report.equal("the pid file names the process", pid_file.read_text().strip(), str(instance.process.pid))
-    second = instance.run("up", "--project", ECOMMERCE, "--data", instance.data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", seconds=60)
+    second = instance.run("up", "--project", instance.project, "--data", instance.data, "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", seconds=60)
     report.check("a second process on the same data is refused", second.returncode not in (0, 101), f"exit code {second.returncode}")
     report.check("and says what to do", "hint" in second.stderr or str(instance.process.pid) in second.stderr, second.stderr)
     report.check("the first goes on", instance.is_running() and api.Client(instance.http).get("/ready").status == 200)
@@ -320,7 +324,8 @@ def stop_and_start(report, instance):
     said = instance.start()
     print(f"        stopped in {seconds:.2f} s, ready again in {said['seconds']:.2f} s")
     client = api.login(instance.http, instance.password)
-    again = client.predict(content)
+    # On a busy machine the first answer may say to come again.
+    again = until("an answer after the restart", lambda: next((a for a in [client.predict(content)] if a.status != 503), None))
     report.equal("a payment repeated after the restart gets the decision it had", (again.status, again.body), (200, answered))
     report.check("a restart loses no decision", before.keys() <= decisions(instance).keys())
     down = instance.run("down", "--data", instance.data, seconds=60)
@@ -328,15 +333,15 @@ def stop_and_start(report, instance):
     instance.process = None
     down = instance.run("down", "--data", instance.data, seconds=60)
     report.check("where nothing runs, it says so", down.returncode == 0 and "nothing runs" in down.stdout, down.stdout + down.stderr)
-    replay = instance.run("replay", "--data", instance.data, "--output", "json")
+    replay = instance.run("replay", "--data", instance.data, "--project", instance.project, "--output", "json")
     if report.check("replay runs", replay.returncode == 0, replay.stdout[-500:] + replay.stderr[-1000:]):
         report.equal("replay finds no difference", json.loads(replay.stdout.strip().splitlines()[-1])["differences"], 0)
 
 
 def main():
-    options = arguments(__doc__.splitlines()[0]).parse_args()
+    options = arguments(__doc__.splitlines()[0], on_both=True).parse_args()
     report = Report("e2e")
-    with Workspace("e2e", options.keep) as folder, Instance(options.sluice, folder) as instance:
+    with Workspace("e2e", options.keep) as folder, log_of(options, folder) as (project, _), Instance(options.sluice, folder, project) as instance:
         said = instance.start()
         report.check("it is ready", bool(said["http"] and said["kafka"] and said["pid"] == instance.process.pid), said)
         for part in (by_kcat, by_python, by_transactions, by_compression, by_http, by_pages, by_metrics, by_sql, under_storm, stop_and_start):

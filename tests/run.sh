@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster postgres deploy newcomer faults security broker_crash crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster real_kafka e2e_kafka postgres deploy newcomer faults security broker_crash crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -44,6 +44,9 @@ stage_deploy() { "$SLUICE_TEST_PYTHON" tests/deploy.py --sluice "$sluice"; }
 stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
 stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
 stage_faults() { "$SLUICE_TEST_PYTHON" tests/faults.py --sluice "$sluice"; }
+stage_real_kafka() { "$SLUICE_TEST_PYTHON" tests/real_kafka.py --sluice "$sluice"; }
+stage_e2e_kafka() { "$SLUICE_TEST_PYTHON" tests/e2e.py --cluster --sluice "$sluice"; }
+stage_crash_kafka() { "$SLUICE_TEST_PYTHON" tests/crash.py --cluster --seconds 8 --sluice "$sluice" --rounds "${KAFKA_ROUNDS:-4}"; }
 stage_postgres() { "$SLUICE_TEST_PYTHON" tests/postgres.py --sluice "$sluice"; }
 stage_security() { "$SLUICE_TEST_PYTHON" tests/security.py --sluice "$sluice"; }
 stage_broker_crash() { "$SLUICE_TEST_PYTHON" tests/broker_crash.py --sluice "$sluice"; }
@@ -66,6 +69,9 @@ what_deploy="lists and versions changed while payments are judged"
 what_newcomer="the README's path for a newcomer"
 what_cluster="the log on a cluster that goes away and comes back"
 what_faults="faults around an instance, one at a time"
+what_real_kafka="what can go wrong with the log on a real Kafka"
+what_e2e_kafka="end to end with the log on a real Kafka"
+what_crash_kafka="kill -9 of Sluice and of a real Kafka under load"
 what_postgres="the store in a PostgreSQL that is away, slow and killed"
 what_security="TLS, passwords and rights of Kafka clients"
 what_broker_crash="kill -9 of the broker under its producers"

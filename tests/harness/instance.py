@@ -20,11 +20,14 @@ ECOMMERCE = REPOSITORY / "projects" / "ecommerce"
 ONLINE_RETAIL = REPOSITORY / "examples" / "online-retail"
 
 
-def arguments(description):
-    """The options that all scripts share. The data folder is temporary and goes with the script unless `--keep`."""
+def arguments(description, on_both=False):
+    """The options that all scripts share. The data folder is temporary and goes with the script unless `--keep`. Scripts that run `on_both`
+    kinds of log can be told to have it on a cluster."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--sluice", default=REPOSITORY / "target" / "debug" / "sluice", type=Path, help="the binary to test")
     parser.add_argument("--keep", action="store_true", help="keep the data folder, and say where it is")
+    if on_both:
+        parser.add_argument("--cluster", action="store_true", help="with the log on a real Apache Kafka")
     return parser
 
 

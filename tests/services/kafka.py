@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A real Apache Kafka (KRaft, one node) for the tests: its jars come from Maven by name into target/, it listens on free loopback ports,
-keeps its data in the folder it is given, and is stopped by its own pid. Run as a script it installs the jars and says where they are.
+keeps its data in the folder it is given over many lives, and is stopped or killed by its own pid. It can have a secured listener beside
+the plain one. Run as a script it installs the jars and says where they are.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from confluent_kafka.admin import AdminClient, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from harness.instance import REPOSITORY, until
 
@@ -87,34 +90,97 @@ def free_ports(count):
     return ports
 
 
-class Kafka:
-    """One broker with its data in `folder`."""
+# Beside the plain listener: TLS with SCRAM, and TLS with certificates of clients.
+SECURED = """\
+listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{scram},SSL://127.0.0.1:{tls},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_SSL://127.0.0.1:{scram},SSL://127.0.0.1:{tls}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512,PLAIN
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/server.pem
+ssl.truststore.type=PEM
+ssl.truststore.location={folder}/ca.crt
+listener.name.ssl.ssl.client.auth=required
+"""
 
-    def __init__(self, folder):
+
+def certificates(folder):
+    """An authority (ca.crt), a server's key and certificate (server.pem), a client's (client.key, client.crt), and a stranger's authority."""
+
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], cwd=folder, capture_output=True, check=True)
+
+    for name in ["ca", "stranger"]:
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt")
+    for name in ["server", "client"]:
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        (folder / f"{name}.ext").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", 2, "-extfile", f"{name}.ext"]
+        openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
+    (folder / "server.pem").write_text((folder / "server.key").read_text() + (folder / "server.crt").read_text())
+
+
+class Kafka:
+    """One broker with its data in `folder`. With `secured` it has users: name and password."""
+
+    def __init__(self, folder, secured=None):
         self.folder = Path(folder)
         self.libs = install()
         self.log = self.folder / "kafka.log"
         self.process = None
-        self.bootstrap = None
+        self.port, self.scram, self.tls, self.controller = free_ports(4)
+        self.bootstrap = self.address = f"127.0.0.1:{self.port}"
+        self.secured = secured
+        self.properties = self.folder / "server.properties"
 
     def start(self, seconds=90):
-        port, controller = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{port}"
-        properties = self.folder / "server.properties"
-        properties.write_text(PROPERTIES.format(port=port, controller=controller, data=self.folder / "kafka-data"))
+        """Starts it, on the same data and ports as before."""
         command = java(self.libs, "WARN", "1g")
+        if not self.properties.exists():
+            self._format(command)
         with self.log.open("ab") as log:
-            tool = [*command, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", properties]
-            subprocess.run(tool, stdout=log, stderr=log, check=True)
-            self.process = subprocess.Popen([*command, "kafka.Kafka", properties], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until("Kafka's first answer", lambda: self._answers(port), seconds)
+            self.process = subprocess.Popen([*command, "kafka.Kafka", self.properties], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until("Kafka's first answer", lambda: self._answers(self.port), seconds)
+        if self.secured is not None:
+            self._add_user(*self.secured)
         return self
+
+    def _add_user(self, name, password):
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        # One request for one mechanism: a user may stand in each only once.
+        for kind in [ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512]:
+            wanted = UserScramCredentialUpsertion(name, ScramCredentialInfo(kind, 4096), password.encode())
+            for done in admin.alter_user_scram_credentials([wanted]).values():
+                done.result(30)
+
+    def _format(self, command):
+        text = PROPERTIES.format(port=self.port, controller=self.controller, data=self.folder / "kafka-data")
+        if self.secured is not None:
+            user, password = self.secured
+            certificates(self.folder)
+            ours = ("listeners=", "advertised.listeners=", "listener.security.protocol.map=")
+            text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ours))
+            ports = {"port": self.port, "scram": self.scram, "tls": self.tls, "controller": self.controller}
+            text += SECURED.format(**ports, user=user, password=password, folder=self.folder)
+        self.properties.write_text(text)
+        tool = [*command, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", self.properties]
+        with self.log.open("ab") as log:
+            subprocess.run(tool, stdout=log, stderr=log, check=True)
 
     def _answers(self, port):
         if self.process.poll() is not None:
             raise AssertionError(f"Kafka ended with {self.process.returncode}; its log ends:\n{self.log.read_text()[-3000:]}")
         listing = ["kcat", "-b", f"127.0.0.1:{port}", "-L", "-m", "1"]
         return subprocess.run(listing, capture_output=True, check=False).returncode == 0
+
+    def kill(self):
+        """kill -9."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
 
     def stop(self):
         if self.process is not None:

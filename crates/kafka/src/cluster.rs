@@ -3,6 +3,8 @@
 
 mod appender;
 mod deliveries;
+mod reach;
+mod seen;
 mod sink;
 mod source;
 
@@ -16,9 +18,10 @@ use domain::{Error, Kind, Result};
 use pipeline::Outgoing;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use seen::Seen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -35,6 +38,8 @@ pub struct Cluster {
     pub properties: BTreeMap<String, String>,
     /// How often something was tried again because the cluster was away; clones share it.
     pub retries: Arc<AtomicU64>,
+    /// What the scorer read last; clones share it.
+    seen: Seen,
 }
 
 impl Cluster {
@@ -42,9 +47,16 @@ impl Cluster {
         Self { bootstrap: bootstrap.into(), ..Self::default() }
     }
 
+    /// With properties that are passed to the client as they are.
+    pub fn with(bootstrap: impl Into<String>, properties: BTreeMap<String, String>) -> Self {
+        Self { properties, ..Self::at(bootstrap) }
+    }
+
     pub(crate) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap).set("client.id", "sluice");
+        // Each of its connections would tell of a broker that is away; we do, once an attempt.
+        config.set_log_level(RDKafkaLogLevel::Critical);
         for (key, value) in &self.properties {
             config.set(key, value);
         }
@@ -193,8 +205,8 @@ impl Sender {
     /// Waits for the broker to answer at all.
     ///
     /// # Errors
-    /// Retry, after `patience`.
+    /// Those of [`Cluster::reach`].
     pub fn check(&self, patience: Duration) -> Result<()> {
-        self.producer.client().fetch_metadata(None, patience).map(drop).map_err(|e| self.cluster.error("no broker answers", e))
+        self.cluster.reach(patience)
     }
 }

@@ -11,7 +11,7 @@ use crate::lane::{Feed, Lane, Work};
 use crate::seams::{Batch, Clock, Input, Output, Preparer, Record, Sink, Source, Stage, Taken, Ticket};
 use crate::sequencer::Sequencer;
 use crate::snapshots::{Durable, Snapshots};
-use domain::{Error, Kind, Position, Result};
+use domain::{Error, Kind, Position, Result, TopicPartition};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -201,11 +201,17 @@ pub fn run<S: Stage>(
     topics: usize,
     handle: &Handle,
 ) -> Result<()> {
-    let inputs = patiently(handle, "could not list the inputs", || discover(source))?;
-    let Some(inputs) = inputs else { return Ok(()) };
+    let listed = patiently(handle, "could not list the inputs", || {
+        let (inputs, mut begun) = (discover(source)?, mark.position.clone());
+        for input in &inputs {
+            begun.advance(input.at.clone(), beginning(source, &mark.position, &input.at)?);
+        }
+        Ok((inputs, begun))
+    })?;
+    let Some((inputs, begun)) = listed else { return Ok(()) };
     let mut taking = Taking {
-        sequencer: Sequencer::new(inputs, &mark.position, options.fetch_bytes),
-        begun: mark.position.clone(),
+        sequencer: Sequencer::new(inputs, &begun, options.fetch_bytes),
+        begun,
         next: mark.sequence,
         last_taken_at: i64::MIN,
         options,
@@ -308,15 +314,13 @@ impl Taking<'_> {
     ) -> Result<()> {
         let options = self.options;
         let mut refreshed = Instant::now();
+        // All of them begin to be read before the first is waited for.
+        patiently(self.handle, "the log is away", || source.wait(self.sequencer.ends(), Duration::ZERO))?;
         while !self.handle.stopping() && !broken.load(Ordering::Acquire) {
             if refreshed.elapsed() >= options.refresh {
                 refreshed = Instant::now();
-                match discover(source) {
-                    // What the loop has not read yet stands where it stood at its beginning.
-                    Ok(inputs) => inputs.into_iter().for_each(|input| {
-                        let from = self.begun.next(&input.at);
-                        self.sequencer.add(input, from);
-                    }),
+                match discover(source).and_then(|inputs| self.add(source, inputs)) {
+                    Ok(()) => {}
                     Err(e) if e.kind == Kind::Retry => tracing::warn!(error = %e, "could not list the inputs"),
                     Err(e) => return Err(e),
                 }
@@ -339,6 +343,17 @@ impl Taking<'_> {
                     };
                     patiently(self.handle, "the log is away", || source.wait(self.sequencer.ends(), timeout))?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads partitions that have appeared. What the loop has not read yet stands where it stood at its beginning.
+    fn add(&mut self, source: &mut dyn Source, inputs: Vec<Input>) -> Result<()> {
+        for input in inputs {
+            if self.sequencer.inputs().iter().all(|known| known.at != input.at) {
+                let from = beginning(source, &self.begun, &input.at)?;
+                self.sequencer.add(input, from);
             }
         }
         Ok(())
@@ -367,6 +382,18 @@ impl<S: Stage> Processing<'_, S> {
     fn step_snapshot(&mut self) -> Result<bool> {
         self.snapshots.step(self.stage, self.mark, self.progress)
     }
+}
+
+/// Where a partition is read from: behind what was taken of it; where nothing was, at the first record that it holds.
+fn beginning(source: &mut dyn Source, position: &Position, at: &TopicPartition) -> Result<i64> {
+    if let Some(next) = position.0.get(at) {
+        return Ok(*next);
+    }
+    let (start, _) = source.bounds(at)?;
+    if start > 0 {
+        tracing::warn!(partition = %at, start, "records that stood before the first one held were never read here");
+    }
+    Ok(start)
 }
 
 /// How long nothing may come before inputs and snapshots are looked after; and how long while a batch is processed elsewhere.

@@ -24,4 +24,5 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
 pub use lists::read_list;
+pub use settings::read_kafka;
 pub use spec::*;

@@ -1,5 +1,7 @@
 //! `sluice.yml`: the project's name and where its parts are. Secrets come from the environment, as `${NAME}`.
 
+mod kafka;
+
 use crate::diagnostic::Diagnostic;
 use crate::section::{Report, Section, text};
 use crate::spec::{LogSettings, Secret, Settings, StoreSettings};
@@ -79,31 +81,32 @@ fn log(node: &Node, env: Environment, report: &mut Report) -> LogSettings {
         }
         return LogSettings::Embedded;
     }
-    let kafka = section.and_then(|section| section.required("kafka", report));
-    let Some(kafka) = kafka.and_then(|node| Section::open(node, "`kafka`", &["bootstrap", "properties"], report)) else {
+    let Some(kafka) = section.and_then(|section| section.required("kafka", report)) else {
         return LogSettings::Embedded;
     };
-    let bootstrap = kafka.required("bootstrap", report).and_then(|node| resolved(node, "bootstrap", env, report));
-    let mut properties = BTreeMap::new();
-    if let Some(node) = kafka.node("properties") {
-        let Some(entries) = node.entries() else {
-            report.add(Diagnostic::new(node.place.clone(), format!("`properties` must be a mapping, got {}", node.describe())));
-            return LogSettings::Embedded;
-        };
-        for (key, value) in entries {
-            let secret = ["password", "secret", "sasl.jaas.config", "pem"].iter().any(|word| key.name.contains(word));
-            if secret && value.text().is_some_and(|text| !text.contains("${")) {
-                report.add(
-                    Diagnostic::new(value.place.clone(), format!("`{}` holds a secret in plain text", key.name))
-                        .hint("write ${NAME} and set NAME in the environment"),
-                );
-            }
-            if let Some(text) = resolved(value, &key.name, env, report) {
-                properties.insert(key.name.clone(), text);
-            }
-        }
+    let Some((bootstrap, properties)) = kafka::read(kafka, env, report) else { return LogSettings::Embedded };
+    if kafka.entries().is_some_and(|entries| entries.iter().all(|(key, _)| key.name != "bootstrap")) {
+        report.add(Diagnostic::new(kafka.place.clone(), "`kafka` needs `bootstrap`"));
     }
     LogSettings::Kafka { bootstrap: bootstrap.unwrap_or_default(), properties }
+}
+
+/// A file with what stands under `kafka:`, for commands that are told an address. The bootstrap servers, if it names them, and the
+/// client's properties.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn read_kafka(
+    path: &str,
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Option<String>, BTreeMap<String, String>), Vec<Diagnostic>> {
+    let mut report = Report::default();
+    let found = report.document(path, bytes).and_then(|node| kafka::read(&node, env, &mut report));
+    match found {
+        Some(found) if report.mistakes.is_empty() => Ok(found),
+        _ => Err(report.mistakes),
+    }
 }
 
 /// Where the store is, and how long it keeps what it has: an address alone, or `address` and `keep`.

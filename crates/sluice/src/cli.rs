@@ -6,7 +6,7 @@ mod operate;
 mod store;
 mod users;
 
-pub use broker::{Broker, GroupName, GroupReset, Groups, TopicConsent, TopicCreate, TopicTail, Topics};
+pub use broker::{Broker, GroupName, GroupReset, Groups, KafkaAccess, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
 pub use operate::{Completions, Doctor, Shell, Status};
 pub use store::{StoreCommand, StorePlace, StoreVacuum};
@@ -296,9 +296,11 @@ pub struct Simulate {
     /// The stream printed with --to -.
     #[arg(long, default_value = "transactions")]
     pub stream: String,
-    /// Where `--to kafka` sends.
-    #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
-    pub kafka: String,
+    /// Where `--to kafka` sends; 127.0.0.1:9092 if not given.
+    #[arg(long, env = "SLUICE_KAFKA")]
+    pub kafka: Option<String>,
+    #[command(flatten)]
+    pub access: KafkaAccess,
     /// Share of events that come late, twice, or broken.
     #[arg(long, default_value_t = 0.0)]
     pub late: f64,
@@ -333,9 +335,11 @@ pub struct Import {
     /// FIELD=COLUMN where they have other names; may be given several times.
     #[arg(long = "column", value_parser = parse_names)]
     pub columns: Vec<(String, String)>,
-    /// The broker to send to.
-    #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
-    pub kafka: String,
+    /// The broker to send to; 127.0.0.1:9092 if not given.
+    #[arg(long, env = "SLUICE_KAFKA")]
+    pub kafka: Option<String>,
+    #[command(flatten)]
+    pub access: KafkaAccess,
     /// Starts over instead of going on behind the last row sent.
     #[arg(long)]
     pub restart: bool,

@@ -88,7 +88,7 @@ fn open_log(data: &Path, named: impl FnOnce() -> Result<LogSettings>, runtime: &
         let hint = "start one with `sluice up`, name its folder with --data, or its address with --http";
         return Err(Error::stop(format!("there is no instance in {}", data.display()), hint));
     }
-    Log::open(&settings, "changes", data, None, runtime)
+    Log::open(&settings, data, None, runtime)
 }
 
 /// An instance behind its HTTP API.

@@ -14,7 +14,7 @@ use crate::store_sink::{self, Lag};
 use crate::stores;
 use crate::topics;
 use crate::versions::{Archive, Version};
-use domain::{Error, Result, TopicPartition};
+use domain::{Error, Position, Result, TopicPartition};
 use parking_lot::Mutex;
 use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
 use project::{ListenerSettings, Project};
@@ -33,6 +33,7 @@ use tokio::sync::watch;
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What an instance is made of.
+#[derive(Clone)]
 pub struct Settings {
     pub project: Arc<Project>,
     pub plan: Arc<Plan>,
@@ -89,7 +90,7 @@ impl Instance {
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
         let named = &settings.project.settings;
-        let log = Log::open(&named.log, &named.name, &settings.data, Some(settings.kafka), runtime)?;
+        let log = Log::open(&named.log, &settings.data, Some(settings.kafka), runtime)?;
         topics::create(&log, &settings.project)?;
         let mut source = log.source_ahead()?;
 
@@ -117,6 +118,7 @@ impl Instance {
         let kept = judge.kept();
         let sequence = TopicPartition::new(topics::SEQUENCE, 0);
         let caught_up = pipeline::resume(&mut *source, &mut *sink, &sequence, topics::OUTPUTS.len(), &mut mark, &mut judge)?;
+        begin_reading(&mut *source, &version.project, &mark.position)?;
         let outlets = Outlets::start(&log, &settings.project, &store, &metrics, runtime)?;
         let kafka = log.listen(door.security(store.clone()), runtime)?;
         let predictor = Predictor::start(&log, &predict)?;
@@ -315,6 +317,26 @@ fn spawn(
             outcome
         })
         .map_err(|e| Error::stop("could not start a thread", "raise the limit on threads").because(e))
+}
+
+/// Begins to read every input, so that who asks for a decision as soon as we are ready does not wait for it.
+///
+/// # Errors
+/// Stop where an input lost records that were not taken yet.
+fn begin_reading(source: &mut dyn Source, project: &Project, position: &Position) -> Result<()> {
+    let mut places = Vec::new();
+    for Input { at, .. } in inputs(source, project)? {
+        let (start, end) = source.bounds(&at)?;
+        let next = position.0.get(&at).copied().unwrap_or(start);
+        if !(start..=end).contains(&next) {
+            return Err(Error::stop(
+                format!("offset {next} of {at} is not held; the log has {start} to {end}"),
+                "the topic was replaced, or its retention passed the reader; restore it, or start from an empty state",
+            ));
+        }
+        places.push((at, next));
+    }
+    source.wait(&places, Duration::ZERO)
 }
 
 /// What the scorer reads: control, the predict topic, then the project's streams, those that are looked up before the judged one.

@@ -11,6 +11,10 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// Who writes the results on a cluster. There is one sequence there, so there is one writer, whatever its project is called: a second
+/// instance fences the first.
+const WRITER: &str = "sluice-sequence";
+
 /// What a topic is created with.
 pub struct Topic {
     pub name: String,
@@ -25,7 +29,7 @@ pub struct Topic {
 #[derive(Clone)]
 pub enum Log {
     Embedded { broker: Broker, log: Embedded },
-    Cluster { cluster: Cluster, transactional_id: String },
+    Cluster { cluster: Cluster },
 }
 
 /// Appends to one partition, and says where each record stands.
@@ -36,13 +40,7 @@ pub enum Appender {
 
 impl Log {
     /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster.
-    pub fn open(
-        settings: &LogSettings,
-        name: &str,
-        dir: &Path,
-        listen: Option<SocketAddr>,
-        runtime: &tokio::runtime::Handle,
-    ) -> Result<Self> {
+    pub fn open(settings: &LogSettings, dir: &Path, listen: Option<SocketAddr>, runtime: &tokio::runtime::Handle) -> Result<Self> {
         match settings {
             LogSettings::Embedded => {
                 let config = Config { listen, ..Config::new(dir.join("log")) };
@@ -50,10 +48,9 @@ impl Log {
                 Ok(Self::Embedded { log: Embedded::new(broker.clone()), broker })
             }
             LogSettings::Kafka { bootstrap, properties } => {
-                let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone(), ..Cluster::default() };
-                cluster.sender()?.check(Duration::from_secs(10))?;
-                // One writer a project: a second instance on the same cluster fences the first.
-                Ok(Self::Cluster { cluster, transactional_id: format!("sluice-{name}") })
+                let cluster = Cluster::with(bootstrap, properties.clone());
+                cluster.reach(Duration::from_secs(10))?;
+                Ok(Self::Cluster { cluster })
             }
         }
     }
@@ -99,18 +96,19 @@ impl Log {
         })
     }
 
-    /// For the scorer alone: where the log is ours, reads ahead of the disk, as what the sink writes waits for what it was made from.
+    /// For the scorer alone: where the log is ours, reads ahead of the disk, as what the sink writes waits for what it was made from; on a
+    /// cluster what was read is remembered with the sequence.
     pub fn source_ahead(&self) -> Result<Box<dyn Source>> {
         Ok(match self {
             Self::Embedded { log, .. } => Box::new(log.source_ahead()),
-            Self::Cluster { .. } => self.source()?,
+            Self::Cluster { cluster } => Box::new(cluster.noting_source()?),
         })
     }
 
     pub fn sink(&self, sequence: &str, outputs: &[&str]) -> Result<Box<dyn Sink>> {
         Ok(match self {
             Self::Embedded { log, .. } => Box::new(log.sink(sequence, outputs)),
-            Self::Cluster { cluster, transactional_id } => Box::new(cluster.sink(transactional_id, sequence, outputs)?),
+            Self::Cluster { cluster } => Box::new(cluster.sink(WRITER, sequence, outputs)?),
         })
     }
 

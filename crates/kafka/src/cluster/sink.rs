@@ -8,8 +8,8 @@ use pipeline::{Entry, Outgoing, Output, Record, Sink, Ticket};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 impl Cluster {
     /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`. Whoever wrote with the same
@@ -30,6 +30,7 @@ impl Cluster {
             sequence: sequence.to_owned(),
             topics: topics.iter().map(|t| (*t).to_owned()).collect(),
             commits: None,
+            looking: None,
         })
     }
 }
@@ -48,6 +49,8 @@ pub struct ClusterSink {
     sequence: String,
     topics: Vec<String>,
     commits: Option<SyncSender<Commit>>,
+    /// Ends the looking thread when it is dropped.
+    looking: Option<SyncSender<()>>,
 }
 
 struct Waiting(Receiver<Result<()>>);
@@ -70,6 +73,10 @@ impl Sink for ClusterSink {
         }
         let Some(producer) = self.producer.take() else { return Ok(()) };
         producer.init_transactions(PATIENCE * 3).map_err(|e| self.cluster.error("cannot begin to write", e))?;
+        // Whoever wrote before is fenced, so the sequence has its end.
+        self.cluster.seen.load(&self.cluster, &self.sequence)?;
+        self.cluster.seen.look(&self.cluster)?;
+        self.cluster.seen.verdict()?;
         let (commits, waiting) = sync_channel::<Commit>(64);
         let (cluster, sequence, topics) = (self.cluster.clone(), self.sequence.clone(), self.topics.clone());
         std::thread::Builder::new()
@@ -77,12 +84,19 @@ impl Sink for ClusterSink {
             .spawn(move || write(&cluster, &producer, &sequence, &topics, &waiting))
             .map_err(|e| Error::stop("could not start the writing thread", "raise the limit on threads").because(e))?;
         self.commits = Some(commits);
+        let (looking, ended) = sync_channel(1);
+        let cluster = self.cluster.clone();
+        std::thread::Builder::new()
+            .name("kafka-look".into())
+            .spawn(move || look(&cluster, &ended))
+            .map_err(|e| Error::stop("could not start a thread", "raise the limit on threads").because(e))?;
+        self.looking = Some(looking);
         Ok(())
     }
 
     fn commit(&mut self, entry: &Entry, outputs: Vec<Output>) -> Result<Box<dyn Ticket>> {
         let timestamp_ms = entry.timestamp_ms();
-        let entry = Outgoing { key: None, value: entry.to_json().into() };
+        let entry = Outgoing { key: self.cluster.seen.key(entry).map(Into::into), value: entry.to_json().into() };
         let (done, ticket) = sync_channel(1);
         let commits = self.commits.as_ref().ok_or_else(|| Error::bug("commit before recover"))?;
         commits
@@ -101,19 +115,33 @@ fn write(cluster: &Cluster, producer: &NumberedProducer, sequence: &str, topics:
     while let Ok(first) = waiting.recv() {
         let mut commits = vec![first];
         commits.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(63));
-        match patiently(cluster, producer, || transaction(cluster, producer, sequence, topics, &commits)) {
+        let written = cluster.seen.verdict();
+        match written.and_then(|()| patiently(cluster, producer, || transaction(cluster, producer, sequence, topics, &commits))) {
             Ok(()) => commits.into_iter().for_each(|c| drop(c.done.send(Ok(())))),
             Err(e) => {
                 let message = e.to_string();
                 for commit in commits {
                     let _ = commit.done.send(Err(Error::stop(
                         format!("the results could not be written: {message}"),
-                        "start again when the cluster is well: what was not committed is made again",
+                        e.hint
+                            .clone()
+                            .unwrap_or_else(|| "start again when the cluster is well: what was not committed is made again".into()),
                     )));
                 }
                 // Later batches were scored on top of these: they must not be written.
                 return;
             }
+        }
+    }
+}
+
+/// How often the topics are looked at while they are read.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+fn look(cluster: &Cluster, ended: &Receiver<()>) {
+    while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        if let Err(e) = cluster.seen.look(cluster) {
+            tracing::debug!(error = %e, "the topics could not be looked at now");
         }
     }
 }
@@ -133,6 +161,8 @@ fn patiently(
     let mut back_off = BACK_OFF.0;
     loop {
         let Err(failure) = attempt() else { return Ok(()) };
+        // Where it can write no more, the client says of each record only that; why, it says once.
+        let failure = producer.client().fatal_error().map_or(failure, |(code, _)| KafkaError::Global(code));
         let error = cluster.error("cannot write a transaction", failure);
         if error.kind != Kind::Retry || is_fatal(producer) {
             return Err(error);
@@ -161,6 +191,28 @@ fn abort(cluster: &Cluster, producer: &NumberedProducer) -> Result<()> {
     }
 }
 
+/// How long a word is waited for at a time, before it is asked whether none will come.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Waits for a word on every record of the batch. Where they do not all come in time, the commit will say why.
+fn acknowledged(producer: &NumberedProducer) -> std::result::Result<(), KafkaError> {
+    let until = Instant::now() + PATIENCE * 3;
+    while Instant::now() < until {
+        if let Some(outcome) = producer.context().wait(STEP) {
+            // The client counts a record until it has forgotten the word on it, which is a moment after we had it.
+            while outcome.is_ok() && producer.in_flight_count() > 0 {
+                std::thread::yield_now();
+            }
+            return outcome.map(drop);
+        }
+        // One that was fenced keeps its records, and says nothing of them.
+        if let Some((code, _)) = producer.client().fatal_error() {
+            return Err(KafkaError::Global(code));
+        }
+    }
+    Ok(())
+}
+
 fn transaction(
     cluster: &Cluster,
     producer: &NumberedProducer,
@@ -178,13 +230,7 @@ fn transaction(
         }
         send(producer, sequence, commit.entry.key.as_deref(), &commit.entry.value, commit.timestamp_ms)?;
     }
-    if let Some(acknowledged) = producer.context().wait(PATIENCE * 3) {
-        acknowledged?;
-        // The client counts a record until it has forgotten the word on it, which is a moment after we had it.
-        while producer.in_flight_count() > 0 {
-            std::thread::yield_now();
-        }
-    }
+    acknowledged(producer)?;
     loop {
         match producer.commit_transaction(PATIENCE * 3) {
             Ok(()) => return Ok(()),

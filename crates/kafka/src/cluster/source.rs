@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long a queue is waited for at a time, before the client's own news are looked at.
 const STEP: Duration = Duration::from_millis(50);
 
+/// How long bounds that were asked for count as those of now.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// Going ahead by fewer offsets than this reads over them.
 const NEAR: i64 = 10_000;
 
@@ -28,6 +31,10 @@ pub struct ClusterSource {
     consumer: Arc<BaseConsumer<Listening>>,
     lanes: BTreeMap<TopicPartition, Lane>,
     news: Arc<News>,
+    /// What was asked of partitions that are not read yet, and when: whoever asks reads them next.
+    asked: BTreeMap<TopicPartition, ((i64, i64), Instant)>,
+    /// Whether what is given out is remembered for the sequence.
+    noting: bool,
 }
 
 /// One partition.
@@ -46,7 +53,7 @@ struct Lane {
 }
 
 /// The client's news. An end that was reached is none to be told.
-struct Listening;
+pub(super) struct Listening;
 
 impl ClientContext for Listening {
     fn error(&self, error: KafkaError, reason: &str) {
@@ -98,11 +105,21 @@ impl Cluster {
             .set("fetch.queue.backoff.ms", "20")
             .create_with_context(Listening)
             .map_err(|e| self.error("cannot make a consumer", e))?;
-        Ok(ClusterSource { cluster: self.clone(), consumer: Arc::new(consumer), lanes: BTreeMap::new(), news: Arc::default() })
+        let (lanes, news) = (BTreeMap::new(), Arc::default());
+        let (cluster, consumer) = (self.clone(), Arc::new(consumer));
+        Ok(ClusterSource { cluster, consumer, lanes, news, asked: BTreeMap::new(), noting: false })
+    }
+
+    /// For the scorer alone: what it reads last of each partition is written down with the sequence.
+    ///
+    /// # Errors
+    /// Stop where a property in the settings is wrong.
+    pub fn noting_source(&self) -> Result<ClusterSource> {
+        Ok(ClusterSource { noting: true, ..self.source()? })
     }
 }
 
-fn record(message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
     Record {
         offset: message.offset(),
         timestamp_ms: message.timestamp().to_millis().unwrap_or(0),
@@ -147,7 +164,10 @@ impl ClusterSource {
             lane.next = from;
             return Ok(());
         }
-        let (start, end) = self.consumer.fetch_watermarks(&at.topic, at.partition, PATIENCE).map_err(cannot)?;
+        let (start, end) = match self.asked.remove(at) {
+            Some((bounds, when)) if when.elapsed() < FRESH && bounds.0 <= from && from <= bounds.1 => bounds,
+            _ => self.consumer.fetch_watermarks(&at.topic, at.partition, PATIENCE).map_err(cannot)?,
+        };
         if from < start || from > end {
             return Err(Error::stop(
                 format!("offset {from} of {at} is not held; the log has {start} to {end}"),
@@ -245,20 +265,27 @@ impl Source for ClusterSource {
             .consumer
             .fetch_watermarks(&at.topic, at.partition, PATIENCE)
             .map_err(|e| self.cluster.error(&format!("cannot ask for the bounds of {at}"), e))?;
-        if let Some(lane) = self.lanes.get_mut(at) {
-            (lane.in_doubt, lane.held_to) = (true, bounds.1);
+        match self.lanes.get_mut(at) {
+            Some(lane) => (lane.in_doubt, lane.held_to) = (true, bounds.1),
+            None => drop(self.asked.insert(at.clone(), (bounds, Instant::now()))),
         }
         Ok(bounds)
     }
 
     fn fetch(&mut self, at: &TopicPartition, from: i64, max_bytes: usize, out: &mut Vec<Record>) -> Result<()> {
         let had = out.len();
+        if self.noting {
+            self.cluster.seen.verdict()?;
+        }
         let until = Instant::now() + PATIENCE;
         loop {
             self.place(at, from)?;
             let Some(lane) = self.lanes.get_mut(at) else { return Err(Error::bug(format!("{at} is not read"))) };
             lane.take(max_bytes, out).map_err(|e| self.cluster.error(&format!("cannot read {at}"), e))?;
             if out.len() > had || lane.is_through() {
+                if let (true, Some(last)) = (self.noting, out[had..].last()) {
+                    self.cluster.seen.note(at, last);
+                }
                 return Ok(());
             }
             self.listen()?;

@@ -2,6 +2,7 @@
 
 use super::{DataDir, ProjectDir};
 use clap::{ArgGroup, Args, Subcommand};
+use std::path::PathBuf;
 
 /// Which log is asked.
 #[derive(Clone, Debug, Args)]
@@ -10,9 +11,19 @@ pub struct Broker {
     #[arg(long, value_name = "ADDR:PORT,...")]
     pub kafka: Option<String>,
     #[command(flatten)]
+    pub access: KafkaAccess,
+    #[command(flatten)]
     pub project: ProjectDir,
     #[command(flatten)]
     pub data: DataDir,
+}
+
+/// How brokers are spoken to that the command line names.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KafkaAccess {
+    /// A file with what stands under `kafka:` in sluice.yml: tls, sasl, and bootstrap where --kafka is not given.
+    #[arg(long, env = "SLUICE_KAFKA_SETTINGS", value_name = "FILE")]
+    pub kafka_settings: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -20,7 +31,8 @@ pub enum Topics {
     /// All topics, with how much they hold.
     #[command(after_help = "Examples:
   sluice topics list
-  sluice topics list --kafka kafka-1:9092,kafka-2:9092 --output json")]
+  sluice topics list --kafka kafka-1:9092,kafka-2:9092 --output json
+  sluice topics list --kafka-settings shop-kafka.yml         with TLS and a password")]
     List(Broker),
     /// Prints a topic's last records, and what comes.
     #[command(after_help = "Examples:

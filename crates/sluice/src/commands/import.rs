@@ -1,7 +1,7 @@
 //! `sluice import`: a file's rows as events of a stream, sent to a broker. It goes on behind the last row that was acknowledged; what
 //! is sent twice has the same id and content and is judged once.
 
-use super::{Outcome, Result, print_json};
+use super::{Outcome, Result, print_json, reach};
 use crate::cli::{Import, OutputFormat};
 use crate::dead_letter::DeadLetter;
 use crate::opened;
@@ -9,7 +9,6 @@ use crate::topics;
 use bytes::Bytes;
 use domain::Error;
 use indicatif::{ProgressBar, ProgressStyle};
-use kafka::Cluster;
 use pipeline::{Clock, Outgoing, SystemClock};
 use sources::{ImportSpec, Place, Reader, Row};
 use std::path::{Path, PathBuf};
@@ -39,10 +38,8 @@ pub fn run(args: &Import, output: OutputFormat) -> Result {
         reader.seek(from)?;
         eprintln!("going on behind row {}", from.row);
     }
-    let sender = Cluster::at(&args.kafka).sender()?;
-    sender
-        .check(Duration::from_secs(5))
-        .map_err(|e| Error::stop(e.to_string(), "start a broker (`sluice up`), or give its address with --kafka"))?;
+    let sender = reach::named(args.kafka.as_deref(), &args.access)?.sender()?;
+    sender.check(Duration::from_secs(5)).map_err(reach::unreached)?;
     let bar = bar(output, &reader);
     let begun = Instant::now();
     let (mut sent, mut bad) = (0u64, 0u64);

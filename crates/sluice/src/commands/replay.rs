@@ -85,7 +85,7 @@ pub fn run(args: &Replay, output: OutputFormat) -> Result {
     if settings == LogSettings::Embedded && !data.join("log").exists() {
         return Err(Error::stop(format!("there is no log in {}", data.display()), "name the folder of an instance with --data"));
     }
-    let log = Log::open(&settings, "replay", data, None, runtime.handle())
+    let log = Log::open(&settings, data, None, runtime.handle())
         .map_err(|e| Error::stop("cannot open the log", "stop the instance first (`sluice down`)").because(e))?;
     let mut source = log.source()?;
     let outcome = compare(args, output, &mut *source, Archive::new(log.source()?));

@@ -1,11 +1,11 @@
 //! `sluice simulate`: the events of a seeded world, to standard output, to files, or to a broker. With seed and start the bytes
 //! repeat; without, each run goes on with its world where the last one stopped, at times from now.
 
-use super::{Out, Outcome, Result};
+use super::{Out, Outcome, Result, reach};
 use crate::cli::{OutputFormat, Simulate, SimulateMode};
 use domain::Error;
 use domain::time::SECOND;
-use kafka::{Cluster, Sender};
+use kafka::Sender;
 use pipeline::{Clock, Outgoing, SystemClock};
 use simulator::{FaultRates, Faulty, SimEvent, World, WorldConfig};
 use std::collections::BTreeMap;
@@ -35,10 +35,8 @@ impl Target {
                 Ok(Self::Stdout(Out::new(), args.stream.clone()))
             }
             "kafka" => {
-                let sender = Cluster::at(&args.kafka).sender()?;
-                sender
-                    .check(Duration::from_secs(5))
-                    .map_err(|e| Error::stop(e.to_string(), "start a broker (`sluice up`), or give its address with --kafka"))?;
+                let sender = reach::named(args.kafka.as_deref(), &args.access)?.sender()?;
+                sender.check(Duration::from_secs(5)).map_err(reach::unreached)?;
                 Ok(Self::Kafka(sender, topics()?))
             }
             dir => {

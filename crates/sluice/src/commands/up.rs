@@ -9,7 +9,7 @@ use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
 use crate::{kafka_door, live_simulator, stores, topics, watch};
-use domain::{Alert, Error, TopicPartition};
+use domain::{Alert, Error, Kind, TopicPartition};
 use std::io::IsTerminal;
 
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use tokio::sync::oneshot;
 
 /// Feature state in memory where neither the command nor the project says.
 const STATE_MEMORY: u64 = 1 << 30;
+
+/// How long is waited before another start, where only waiting helps: at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 pub fn run(args: &Up, output: OutputFormat) -> Result {
     let begun = Instant::now();
@@ -50,8 +53,23 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         state_memory,
         snapshot_every: Duration::from_secs_f64(args.snapshot_seconds),
     };
-    let instance = Instance::start(settings, runtime.handle())?;
+    let instance = start(&settings, runtime.handle())?;
     runtime.block_on(serve(args, output, &opened, instance, begun))
+}
+
+/// Starts, as often as it takes while the log's cluster is away or its topics have no leader.
+fn start(settings: &Settings, runtime: &tokio::runtime::Handle) -> domain::Result<Instance> {
+    let mut back_off = BACK_OFF.0;
+    loop {
+        match Instance::start(settings.clone(), runtime) {
+            Err(e) if e.kind == Kind::Retry => {
+                tracing::warn!(error = %e, wait_ms = back_off.as_millis() as u64, "cannot start yet; trying again");
+                std::thread::sleep(back_off);
+                back_off = (back_off * 2).min(BACK_OFF.1);
+            }
+            started => return started,
+        }
+    }
 }
 
 async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Instance, begun: Instant) -> Result {

@@ -28,7 +28,7 @@ fn append(log: &Log, from: usize, to: usize) {
 fn old_alerts_are_read_from_the_log_and_new_ones_from_memory() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let log = Log::open(&project::LogSettings::Embedded, "test", folder.path(), None, runtime.handle()).unwrap();
+    let log = Log::open(&project::LogSettings::Embedded, folder.path(), None, runtime.handle()).unwrap();
     let topic = crate::log::Topic { name: topics::ALERTS.into(), partitions: 1, retention_ms: None, internal: true };
     log.create(&[topic]).unwrap();
     append(&log, 0, 700);

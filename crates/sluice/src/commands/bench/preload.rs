@@ -55,7 +55,7 @@ pub fn fill_with<'a>(
     runtime: &tokio::runtime::Handle,
 ) -> Result<Preloaded> {
     let begun = Instant::now();
-    let log = Log::open(&LogSettings::Embedded, "bench", data, None, runtime)?;
+    let log = Log::open(&LogSettings::Embedded, data, None, runtime)?;
     topics::create(&log, project)?;
     let broker = log.broker().ok_or_else(|| Error::bug("a bench runs on the embedded log"))?;
     let mut topics: BTreeMap<&str, Vec<Partition>> = BTreeMap::new();

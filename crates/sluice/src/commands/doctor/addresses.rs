@@ -15,8 +15,8 @@ pub fn reachable(settings: &Settings) -> Vec<Finding> {
     match &settings.log {
         LogSettings::Embedded => {}
         LogSettings::Kafka { bootstrap, properties } => {
-            let cluster = Cluster { bootstrap: bootstrap.clone(), properties: properties.clone(), ..Cluster::default() };
-            let asked = cluster.sender().and_then(|sender| sender.check(PATIENCE));
+            let cluster = Cluster::with(bootstrap, properties.clone());
+            let asked = cluster.reach(PATIENCE);
             findings.push(match asked {
                 Ok(()) => Finding::fine("Kafka", format!("{bootstrap} answers")),
                 Err(e) => Finding::wrong(
