@@ -22,6 +22,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use seen::Seen;
+use source::Asking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -40,6 +41,8 @@ pub struct Cluster {
     pub retries: Arc<AtomicU64>,
     /// What the scorer read last; clones share it.
     seen: Seen,
+    /// For questions; clones share it.
+    asking: Arc<Asking>,
 }
 
 impl Cluster {

@@ -9,11 +9,12 @@ use parking_lot::Mutex;
 use pipeline::{Entry, Record};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How often an entry's key names all partitions; those between name what they took from.
 const ALL_EVERY: u64 = 256;
@@ -29,6 +30,9 @@ pub(super) struct Seen {
     /// A partition that holds another record at this offset.
     other: Arc<Mutex<Option<(TopicPartition, i64)>>>,
 }
+
+/// How long nothing comes before partitions are read one by one.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// As it stands in a key: topic, partition, offset, checksum.
 type Named = (String, i32, i64, u32);
@@ -96,20 +100,37 @@ impl Seen {
         let known = self.last.lock().clone();
         // One record of each is wanted, so no more than its batch.
         let looker = Looker::new(cluster, "1024")?;
+        let mut wanted = BTreeMap::new();
         for (at, (offset, sum)) in known {
             let (start, end) = looker.bounds(&at)?;
-            let mut same = offset < end;
-            // What retention has passed cannot be looked at any more; nor what compaction took.
-            if same && offset >= start {
-                looker.read(&at, offset, |record| {
-                    same = record.offset != offset || checksum(&record) == sum;
-                    true
-                })?;
-            }
-            if !same {
+            if offset >= end {
                 *self.other.lock() = Some((at, offset));
-                break;
+                return Ok(());
             }
+            // What retention has passed cannot be looked at any more; nor what compaction took.
+            if offset >= start {
+                wanted.insert(at, (offset, sum));
+            }
+        }
+        let judge = |at: &TopicPartition, (offset, sum): (i64, u32), record: &Record| {
+            if record.offset == offset && checksum(record) != sum {
+                *self.other.lock() = Some((at.clone(), offset));
+            }
+        };
+        // All at once: one after the other would take a round of fetches each.
+        let places: Vec<_> = wanted.iter().map(|(at, (offset, _))| (at.clone(), *offset)).collect();
+        looker.first_of_each(&places, |at, record| {
+            if let Some(mark) = wanted.remove(at) {
+                judge(at, mark, &record);
+            }
+            !wanted.is_empty()
+        })?;
+        // One that gave nothing may hold nothing but markers there, which only its end tells.
+        for (at, mark) in wanted {
+            looker.read(&at, mark.0, |record| {
+                judge(&at, mark, &record);
+                true
+            })?;
         }
         Ok(())
     }
@@ -141,14 +162,35 @@ impl Looker {
             .set("fetch.wait.max.ms", "1")
             .set("fetch.message.max.bytes", fetch_bytes)
             .set("queued.min.messages", "1")
+            .set("fetch.queue.backoff.ms", "1")
             .create_with_context(Listening)
             .map_err(|e| cluster.error("cannot make a consumer", e))?;
         Ok(Self { cluster: cluster.clone(), consumer })
     }
 
     fn bounds(&self, at: &TopicPartition) -> Result<(i64, i64)> {
-        let asked = self.consumer.fetch_watermarks(&at.topic, at.partition, PATIENCE);
+        let asked = self.cluster.asking()?.fetch_watermarks(&at.topic, at.partition, PATIENCE);
         asked.map_err(|e| self.cluster.error(&format!("cannot ask for the bounds of {at}"), e))
+    }
+
+    /// Reads all these partitions from their offsets on, until `each` says that it goes no further, or nothing came for a while.
+    fn first_of_each(&self, places: &[(TopicPartition, i64)], mut each: impl FnMut(&TopicPartition, Record) -> bool) -> Result<()> {
+        let cannot = |e| self.cluster.error("cannot look at what was read last", e);
+        let mut list = TopicPartitionList::new();
+        for (at, from) in places {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*from)).map_err(cannot)?;
+        }
+        self.consumer.assign(&list).map_err(cannot)?;
+        let mut more = !places.is_empty();
+        while more {
+            match self.consumer.poll(QUIET) {
+                Some(Ok(message)) => more = each(&TopicPartition::new(message.topic(), message.partition()), record(&message)),
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(e)) => return Err(cannot(e)),
+                None => more = false,
+            }
+        }
+        Ok(())
     }
 
     /// Reads a partition from an offset on until `each` has enough, or its end is reached.

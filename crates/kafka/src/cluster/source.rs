@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,8 @@ pub struct ClusterSource {
     consumer: Arc<BaseConsumer<Listening>>,
     lanes: BTreeMap<TopicPartition, Lane>,
     news: Arc<News>,
+    /// Topics whose leaders the consumer knows.
+    known: BTreeSet<String>,
     /// What was asked of partitions that are not read yet, and when: whoever asks reads them next.
     asked: BTreeMap<TopicPartition, ((i64, i64), Instant)>,
     /// Whether what is given out is remembered for the sequence.
@@ -107,7 +109,7 @@ impl Cluster {
             .map_err(|e| self.error("cannot make a consumer", e))?;
         let (lanes, news) = (BTreeMap::new(), Arc::default());
         let (cluster, consumer) = (self.clone(), Arc::new(consumer));
-        Ok(ClusterSource { cluster, consumer, lanes, news, asked: BTreeMap::new(), noting: false })
+        Ok(ClusterSource { cluster, consumer, lanes, news, known: BTreeSet::new(), asked: BTreeMap::new(), noting: false })
     }
 
     /// For the scorer alone: what it reads last of each partition is written down with the sequence.
@@ -116,6 +118,32 @@ impl Cluster {
     /// Stop where a property in the settings is wrong.
     pub fn noting_source(&self) -> Result<ClusterSource> {
         Ok(ClusterSource { noting: true, ..self.source()? })
+    }
+}
+
+/// A client that reads nothing, for questions: a broker answers a connection in order, and a question behind a fetch that waits for
+/// records waits with it. Made when it is first needed.
+#[derive(Default)]
+pub(super) struct Asking(Mutex<Option<Arc<BaseConsumer<Listening>>>>);
+
+impl std::fmt::Debug for Asking {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asking")
+    }
+}
+
+impl Cluster {
+    /// The client for questions.
+    ///
+    /// # Errors
+    /// Stop where a property in the settings is wrong.
+    pub(super) fn asking(&self) -> Result<Arc<BaseConsumer<Listening>>> {
+        let mut asking = self.asking.0.lock();
+        if let Some(client) = &*asking {
+            return Ok(client.clone());
+        }
+        let client = self.config().create_with_context(Listening).map_err(|e| self.error("cannot make a client", e))?;
+        Ok(asking.insert(Arc::new(client)).clone())
     }
 }
 
@@ -154,8 +182,20 @@ impl ClusterSource {
         Ok(())
     }
 
+    /// Tells the consumer who leads the topic's partitions: by itself it would ask within a second of the first that it is given.
+    fn know(&mut self, topic: &str) -> Result<()> {
+        if !self.known.contains(topic) {
+            let metadata = self.consumer.fetch_metadata(None, PATIENCE).map_err(|e| self.cluster.error("cannot list topics", e))?;
+            self.known = metadata.topics().iter().map(|t| t.name().to_owned()).collect();
+        }
+        Ok(())
+    }
+
     /// Reads the partition from this offset on. Where it is read already, going on needs nothing, over a gap of markers too.
     fn place(&mut self, at: &TopicPartition, from: i64) -> Result<()> {
+        if !self.lanes.contains_key(at) {
+            self.know(&at.topic)?;
+        }
         let cannot = |e: KafkaError| self.cluster.error(&format!("cannot read {at} from offset {from}"), e);
         if let Some(lane) = self.lanes.get_mut(at)
             && (0..NEAR).contains(&(from - lane.next))
@@ -166,7 +206,7 @@ impl ClusterSource {
         }
         let (start, end) = match self.asked.remove(at) {
             Some((bounds, when)) if when.elapsed() < FRESH && bounds.0 <= from && from <= bounds.1 => bounds,
-            _ => self.consumer.fetch_watermarks(&at.topic, at.partition, PATIENCE).map_err(cannot)?,
+            _ => self.cluster.asking()?.fetch_watermarks(&at.topic, at.partition, PATIENCE).map_err(cannot)?,
         };
         if from < start || from > end {
             return Err(Error::stop(
@@ -250,7 +290,7 @@ impl Lane {
 impl Source for ClusterSource {
     fn partitions(&mut self, topic: &str) -> Result<Vec<i32>> {
         let what = format!("cannot list the partitions of `{topic}`");
-        let metadata = self.consumer.fetch_metadata(Some(topic), PATIENCE).map_err(|e| self.cluster.error(&what, e))?;
+        let metadata = self.cluster.asking()?.fetch_metadata(Some(topic), PATIENCE).map_err(|e| self.cluster.error(&what, e))?;
         let found = metadata.topics().iter().find(|t| t.name() == topic && t.error().is_none());
         let mut ids: Vec<i32> = found.map(|t| t.partitions().iter().map(|p| p.id()).collect()).unwrap_or_default();
         ids.sort_unstable();
@@ -262,7 +302,8 @@ impl Source for ClusterSource {
 
     fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64)> {
         let bounds = self
-            .consumer
+            .cluster
+            .asking()?
             .fetch_watermarks(&at.topic, at.partition, PATIENCE)
             .map_err(|e| self.cluster.error(&format!("cannot ask for the bounds of {at}"), e))?;
         match self.lanes.get_mut(at) {
