@@ -8,7 +8,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long an answer is waited for at a time.
+const STEP: Duration = Duration::from_millis(500);
 
 /// What the client said last of its connections, and the last that no waiting will mend.
 #[derive(Default)]
@@ -46,9 +49,15 @@ impl Cluster {
     pub fn reach(&self, patience: Duration) -> Result<()> {
         let asking: ThreadedProducer<Told> =
             self.config().create_with_context(Told::default()).map_err(|e| self.error("cannot make a client", e))?;
-        let Err(e) = asking.client().fetch_metadata(None, patience) else { return Ok(()) };
-        // Its own thread reads what the client tells.
-        let told = asking.context();
+        // Its own thread reads what the client tells, so a refusal is known long before patience ends.
+        let (told, until) = (asking.context(), Instant::now() + patience);
+        let e = loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Err(e) = asking.client().fetch_metadata(None, left.min(STEP)) else { return Ok(()) };
+            if left <= STEP || told.hopeless.lock().is_some() {
+                break e;
+            }
+        };
         if let Some((code, reason)) = told.hopeless.lock().take() {
             let hint = if code == RDKafkaErrorCode::SSL {
                 "check `tls` in the project's log settings: the certificates that are trusted, and whether the listener speaks TLS"
