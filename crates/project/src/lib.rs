@@ -4,7 +4,9 @@
 //! `features` and `rules`, which report their own mistakes as [`Diagnostic`]s.
 
 pub mod diagnostic;
+pub mod section;
 pub mod spec;
+pub mod yaml;
 
 mod cases;
 mod features;
@@ -15,12 +17,10 @@ mod load;
 mod policy;
 mod rates;
 mod rules;
-mod section;
 mod settings;
 mod streams;
 mod template;
 mod webhooks;
-mod yaml;
 
 pub use diagnostic::{Diagnostic, Place, nearest};
 pub use lists::read_list;

@@ -5,17 +5,17 @@ use crate::yaml::{self, Content, Key, Node};
 
 /// The mistakes found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) mistakes: Vec<Diagnostic>,
+pub struct Report {
+    pub mistakes: Vec<Diagnostic>,
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, mistake: Diagnostic) {
+    pub fn add(&mut self, mistake: Diagnostic) {
         self.mistakes.push(mistake);
     }
 
     /// Parses a whole file into its root mapping; notes why where it cannot.
-    pub(crate) fn document(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
+    pub fn document(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
         let text = self.utf8(path, bytes)?;
         match yaml::parse(path, text) {
             Ok(Some(node)) => Some(node),
@@ -30,7 +30,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn utf8<'a>(&mut self, path: &str, bytes: &'a [u8]) -> Option<&'a str> {
+    pub fn utf8<'a>(&mut self, path: &str, bytes: &'a [u8]) -> Option<&'a str> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Some(text),
             Err(e) => {
@@ -44,8 +44,8 @@ impl Report {
 
 /// A mapping with a known set of keys.
 #[derive(Clone, Debug)]
-pub(crate) struct Section<'a> {
-    pub(crate) place: Place,
+pub struct Section<'a> {
+    pub place: Place,
     /// What it describes, with an article, for messages: `a rule`.
     what: &'static str,
     entries: &'a [(Key, Node)],
@@ -53,7 +53,7 @@ pub(crate) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Notes every key that is not known.
-    pub(crate) fn open(node: &'a Node, what: &'static str, known: &[&str], report: &mut Report) -> Option<Self> {
+    pub fn open(node: &'a Node, what: &'static str, known: &[&str], report: &mut Report) -> Option<Self> {
         let Some(entries) = node.entries() else {
             report.add(
                 Diagnostic::new(node.place.clone(), format!("{what} must be a mapping, got {}", node.describe()))
@@ -75,12 +75,12 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key, unless it is missing or null.
-    pub(crate) fn node(&self, key: &str) -> Option<&'a Node> {
+    pub fn node(&self, key: &str) -> Option<&'a Node> {
         self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node).filter(|node| !node.is_null())
     }
 
     /// The value of a key that must be there.
-    pub(crate) fn required(&self, key: &str, report: &mut Report) -> Option<&'a Node> {
+    pub fn required(&self, key: &str, report: &mut Report) -> Option<&'a Node> {
         let node = self.node(key);
         if node.is_none() {
             report.add(Diagnostic::new(self.place.clone(), format!("{} needs `{key}`", self.what)));
@@ -89,16 +89,16 @@ impl<'a> Section<'a> {
     }
 
     /// Text, trimmed of what a block scalar leaves at its end.
-    pub(crate) fn text(&self, key: &str, report: &mut Report) -> Option<String> {
+    pub fn text(&self, key: &str, report: &mut Report) -> Option<String> {
         self.node(key).and_then(|node| text(node, key, report)).map(str::to_owned)
     }
 
-    pub(crate) fn required_text(&self, key: &str, report: &mut Report) -> Option<String> {
+    pub fn required_text(&self, key: &str, report: &mut Report) -> Option<String> {
         self.required(key, report).and_then(|node| text(node, key, report)).map(str::to_owned)
     }
 
     /// A scalar read by `read`, whose error is the message.
-    pub(crate) fn parse<T>(&self, key: &str, report: &mut Report, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn parse<T>(&self, key: &str, report: &mut Report, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let node = self.node(key)?;
         let text = text(node, key, report)?;
         match read(text) {
@@ -111,7 +111,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of some words.
-    pub(crate) fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
+    pub fn choice<T: Copy>(&self, key: &str, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
         let node = self.node(key)?;
         let word = text(node, key, report)?;
         let found = choices.iter().find(|(name, _)| *name == word).map(|(_, value)| *value);
@@ -124,12 +124,12 @@ impl<'a> Section<'a> {
         found
     }
 
-    pub(crate) fn boolean(&self, key: &str, report: &mut Report) -> Option<bool> {
+    pub fn boolean(&self, key: &str, report: &mut Report) -> Option<bool> {
         self.choice(key, &[("true", true), ("false", false)], report)
     }
 
     /// A list; one value alone stands for a list of one.
-    pub(crate) fn list(&self, key: &str) -> &'a [Node] {
+    pub fn list(&self, key: &str) -> &'a [Node] {
         match self.node(key) {
             Some(Node { content: Content::List(items), .. }) => items,
             Some(node) => std::slice::from_ref(node),
@@ -139,7 +139,7 @@ impl<'a> Section<'a> {
 }
 
 /// The text of a scalar; notes it where the node is none.
-pub(crate) fn text<'a>(node: &'a Node, key: &str, report: &mut Report) -> Option<&'a str> {
+pub fn text<'a>(node: &'a Node, key: &str, report: &mut Report) -> Option<&'a str> {
     let text = node.text().map(str::trim_end);
     match text {
         Some(text) if !text.is_empty() => Some(text),
@@ -155,13 +155,13 @@ pub(crate) fn text<'a>(node: &'a Node, key: &str, report: &mut Report) -> Option
 }
 
 /// Whether SQL takes the word as a name without quotes: lower-case letters, digits and `_`, not starting with a digit.
-pub(crate) fn is_name(word: &str) -> bool {
+pub fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }
 
 /// Notes a word that SQL would not take as a name.
-pub(crate) fn check_name(word: &str, what: &str, place: &Place, report: &mut Report) {
+pub fn check_name(word: &str, what: &str, place: &Place, report: &mut Report) {
     if !is_name(word) {
         let suggestion: String = word.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
         report.add(Diagnostic::new(place.clone(), format!("`{word}` cannot name {what}")).hint(format!(

@@ -16,14 +16,14 @@ const FLOAT_DIGITS: usize = 15;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
+pub struct Node {
     /// Of the first character; in quoted and block scalars, the first one of the content.
-    pub(crate) place: Place,
-    pub(crate) content: Content,
+    pub place: Place,
+    pub content: Content,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Content {
+pub enum Content {
     Scalar(Scalar),
     List(Vec<Node>),
     /// In the order of the file. No key stands twice.
@@ -31,26 +31,26 @@ pub(crate) enum Content {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Scalar {
-    pub(crate) text: String,
+pub struct Scalar {
+    pub text: String,
     /// Not quoted and not a block: may be a number, a boolean or null.
-    pub(crate) plain: bool,
+    pub plain: bool,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
-    pub(crate) name: String,
-    pub(crate) place: Place,
+pub struct Key {
+    pub name: String,
+    pub place: Place,
 }
 
 impl Node {
     /// An empty value, `~` or `null`.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar(s) if s.plain && matches!(s.text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The text of a scalar that is not null.
-    pub(crate) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar(s) if !self.is_null() => Some(&s.text),
             _ => None,
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// The entries of a mapping.
-    pub(crate) fn entries(&self) -> Option<&[(Key, Node)]> {
+    pub fn entries(&self) -> Option<&[(Key, Node)]> {
         match &self.content {
             Content::Map(entries) => Some(entries),
             _ => None,
@@ -66,12 +66,12 @@ impl Node {
     }
 
     /// The value of a key of a mapping.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()?.iter().find(|(k, _)| k.name == key).map(|(_, value)| value)
     }
 
     /// What it is, for messages.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.content {
             Content::List(_) => "a list".into(),
             Content::Map(_) => "a mapping".into(),
@@ -82,7 +82,7 @@ impl Node {
 
     /// As JSON, by YAML 1.2's core schema. A plain number that a float would change becomes a text with its digits, which a
     /// decoder of decimals takes as well.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         match &self.content {
             Content::List(items) => items.iter().map(Self::to_json).collect(),
             Content::Map(entries) => Value::Object(entries.iter().map(|(k, v)| (k.name.clone(), v.to_json())).collect::<Map<_, _>>()),
@@ -121,7 +121,7 @@ pub(crate) fn decimal(text: &str, scale: u8) -> Option<Decimal> {
 ///
 /// # Errors
 /// The first syntax error, or every repeated key, anchor, alias and tag.
-pub(crate) fn parse(file: &str, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
+pub fn parse(file: &str, text: &str) -> Result<Option<Node>, Vec<Diagnostic>> {
     let mut builder = Builder { file, text, parser: Parser::new_from_str(text), mistakes: Vec::new() };
     let root = builder.document();
     match root {
