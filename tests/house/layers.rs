@@ -17,7 +17,7 @@ pub(crate) struct Row {
 /// Engines that only the heavy crates may link, so that the daily test run need not build them.
 const HEAVY: &[&str] = &["datafusion", "deltalake"];
 /// Members that the daily `cargo test` leaves out.
-const NOT_DAILY: &[&str] = &["sluice", "lake", "transform"];
+const NOT_DAILY: &[&str] = &["sluice", "lake"];
 
 /// Reads the rows of the table with the header `| layer | crate | what | may use | must not reach |`.
 pub(crate) fn table(markdown: &str) -> BTreeMap<String, Row> {
