@@ -49,7 +49,7 @@ impl Log {
             }
             LogSettings::Kafka { bootstrap, properties } => {
                 let cluster = Cluster::with(bootstrap, properties.clone());
-                cluster.reach(Duration::from_secs(10))?;
+                cluster.reach(Duration::from_secs(3))?;
                 Ok(Self::Cluster { cluster })
             }
         }

@@ -164,8 +164,10 @@ fn list(at: &TopicPartition, offset: i64) -> Result<TopicPartitionList> {
 }
 
 impl ClusterSource {
-    /// What is not about one partition, and what a partition had before its queue was its own.
+    /// What is not about one partition, and what a partition had before its queue was its own. All of it at once: what the client told
+    /// while nobody asked is one failure, however often it told it.
     fn listen(&mut self) -> Result<()> {
+        let mut failed = None;
         while let Some(message) = self.consumer.poll(Duration::ZERO) {
             match message {
                 Ok(message) => {
@@ -176,10 +178,10 @@ impl ClusterSource {
                 }
                 // Its partition's queue says it too, or it is fetched from anew.
                 Err(KafkaError::PartitionEOF(_)) => {}
-                Err(e) => return Err(self.cluster.error("cannot read", e)),
+                Err(e) => failed = Some(e),
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |e| Err(self.cluster.error("cannot read", e)))
     }
 
     /// Tells the consumer who leads the topic's partitions: by itself it would ask within a second of the first that it is given.
