@@ -1,8 +1,9 @@
 //! SQL models in dbt's dialect: a folder of `select` statements that build on each other becomes tables, tested and documented.
 //!
 //! [`Models::load`] reads and renders the folder with every mistake at once; [`select`] chooses nodes; [`run`] builds them in the order of
-//! their references over an [`Engine`], which this crate knows as a trait alone.
+//! their references over an [`Engine`], which this crate knows as a trait alone; [`artifacts`] are the files that dbt's tools read.
 
+pub mod artifacts;
 pub mod config;
 pub mod engine;
 pub mod run;

@@ -6,6 +6,8 @@ mod build;
 mod checks;
 #[path = "suite/engine.rs"]
 mod engine;
+#[path = "suite/shipped.rs"]
+mod shipped;
 #[path = "suite/snapshots.rs"]
 mod snapshots;
 

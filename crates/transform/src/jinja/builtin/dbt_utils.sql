@@ -21,16 +21,9 @@ coalesce(cast({{ field }} as TEXT), '_dbt_utils_surrogate_key_null_'){%- if not 
 {%- if datepart not in ['day', 'hour', 'minute', 'month', 'week', 'year'] -%}
 {{ exceptions.raise_compiler_error('date_spine knows day, hour, minute, month, week and year, not `' ~ datepart ~ '`') }}
 {%- endif -%}
-with digits as (
-  select 0 as d union all select 1 union all select 2 union all select 3 union all select 4
-  union all select 5 union all select 6 union all select 7 union all select 8 union all select 9
-), numbers as (
-  select a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d as n
-  from digits a cross join digits b cross join digits c cross join digits e cross join digits f
-), spine as (
-  select {{ start_date }} + n * interval '1 {{ datepart }}' as date_{{ datepart }} from numbers
-)
-select date_{{ datepart }} from spine where date_{{ datepart }} < {{ end_date }}
+select spine.date_{{ datepart }}
+from generate_series(cast({{ start_date }} as timestamp), cast({{ end_date }} as timestamp), interval '1 {{ datepart }}') as spine(date_{{ datepart }})
+where spine.date_{{ datepart }} < cast({{ end_date }} as timestamp)
 {%- endmacro -%}
 
 {%- macro test_expression_is_true(model, expression, column_name=none) -%}
