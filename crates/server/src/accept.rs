@@ -22,7 +22,8 @@ use tower::Service as _;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// Answers requests until `shutdown` is done, then takes no more and gives open ones `config.grace` to end.
+/// Answers requests until `shutdown` is done, then takes no more and gives open ones `config.grace` to end. When it returns, nothing holds
+/// the platform any more.
 ///
 /// # Errors
 /// `Stop` for a wrong setting. Failures of single connections are logged.
@@ -36,6 +37,7 @@ pub async fn serve(
     let app = routes::router(platform, &config, stopping)?;
     let connections = Arc::new(Semaphore::new(config.connections));
     let graceful = GracefulShutdown::new();
+    let (cut, _) = watch::channel(false);
     let mut protocol = http1::Builder::new();
     // The timer also runs while a connection waits for its next request.
     protocol.timer(TokioTimer::new()).header_read_timeout(config.idle_timeout).keep_alive(true).max_headers(64);
@@ -69,9 +71,13 @@ pub async fn serve(
             app.clone().call(request)
         });
         let connection = graceful.watch(protocol.serve_connection(TokioIo::new(Patient::new(stream, config.write_timeout)), service));
+        let mut cut_off = cut.subscribe();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
+                _ = cut_off.wait_for(|cut| *cut) => {}
             }
             drop(place);
         });
@@ -83,5 +89,8 @@ pub async fn serve(
     if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!(open, "requests were cut off, because they took longer than the time to stop");
     }
+    // Also what never ends by itself: a peer that went in the middle of its request.
+    let _ = cut.send(true);
+    let _ = connections.acquire_many(u32::try_from(config.connections).unwrap_or(u32::MAX)).await;
     Ok(())
 }

@@ -59,6 +59,21 @@ async fn a_stop_waits_for_open_requests() {
 }
 
 #[tokio::test]
+async fn a_peer_that_went_in_the_middle_of_its_request_holds_nothing_after_a_stop() {
+    use tokio::io::AsyncWriteExt as _;
+    let mut server = Server::with(|c| c.grace = Duration::from_millis(50)).await;
+    let mut peer = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    peer.write_all(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        .await
+        .unwrap();
+    // A connection that was opened later is served, so the one before has been taken.
+    assert_eq!(server.get("/health").send().await.unwrap().status(), StatusCode::OK);
+    server.stop.take().unwrap().send(()).unwrap();
+    (&mut server.done).await.unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&server.platform), 1);
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_ever() {
     let mut server = Server::with(|c| c.grace = Duration::from_millis(50)).await;
     let token = server.token("admin").await;
