@@ -284,7 +284,7 @@ def away_and_slow(report, place, seconds, count):
         refused(report, api.Client(instance.http, place.token), "away")
         until("trouble to be shown", lambda: reader(instance)["state"] != "up", 30)
         shown = instance.run("status", "--data", instance.data).stdout
-        report.check("away: `sluice status` says so", "behind" in shown and "PostgreSQL" in shown, shown)
+        report.check("away: `sluice status` says so", "behind" in shown and "postgres" in shown.lower(), shown)
         ready = api.Client(instance.http).get("/ready")
         report.equal("away: it is ready all the same", ready.status, 200)
         while time.monotonic() - gone < seconds:

@@ -2,7 +2,7 @@
 
 use crate::entry::Entry;
 use crate::run::{MOST_UNDER_WAY, Mark, empty_outputs};
-use crate::seams::{Batch, Input, Output, Record, Sink, Source, Stage, Taken};
+use crate::seams::{Batch, Input, Output, Record, Sink, SnapshotStep, Source, Stage, Taken};
 use domain::{Error, Result, TopicPartition};
 use rustc_hash::FxHashMap;
 
@@ -112,6 +112,9 @@ pub fn replay<S: Stage>(
 
 /// Brings the stage from its snapshot's mark to the end of the written sequence, and the outputs with it. Returns how many
 /// records were processed again.
+///
+/// Snapshots are taken on the way when they are due: a start that is killed before it is ready leaves the next one less to do, and memory
+/// keeps to its budget however much there is to catch up with.
 pub fn resume<S: Stage>(
     source: &mut dyn Source,
     sink: &mut dyn Sink,
@@ -122,8 +125,28 @@ pub fn resume<S: Stage>(
 ) -> Result<u64> {
     sink.recover(never_durable(source, sequence, mark)?)?;
     let from = mark.sequence;
-    replay(source, sequence, topics, mark, stage, |_, _, record, _, outputs, _| sink.complete(record, outputs))?;
+    // What the last entries made may only now be completed, and not be on disk; what is before them is.
+    let certain = source.bounds(sequence)?.1 - MOST_UNDER_WAY as i64;
+    replay(source, sequence, topics, mark, stage, |_, stage, record, _, outputs, mark| {
+        sink.complete(record, outputs)?;
+        if record.offset < certain { snapshot_if_due(stage, mark) } else { Ok(()) }
+    })?;
     Ok(mark.sequence - from)
+}
+
+/// A whole snapshot, if one is due: nobody waits for the stage yet.
+fn snapshot_if_due<S: Stage>(stage: &mut S, mark: &Mark) -> Result<()> {
+    loop {
+        match stage.snapshot(mark, false)? {
+            SnapshotStep::NotDue => return Ok(()),
+            SnapshotStep::Goes => {}
+            SnapshotStep::Write(mut work) => {
+                work()?;
+                stage.snapshot_done();
+                return Ok(());
+            }
+        }
+    }
 }
 
 /// The offset of the first entry in the sequence that names records which no longer are, if there is one.

@@ -4,6 +4,7 @@ use domain::TopicPartition;
 use pipeline::memory::{MemoryLog, MemorySink, MemorySource};
 use pipeline::suite::{self, Harness};
 use pipeline::{Batch, Entry, Mark, Outgoing, Output, Preparer, Run, Sink, SnapshotStep, Source, Stage};
+use std::sync::{Arc, Mutex};
 
 struct Memory(MemoryLog);
 
@@ -62,9 +63,16 @@ fn a_crash_between_outputs_and_entry_is_mended_both_ways() {
     assert_eq!(h.source().bounds(&out).unwrap(), (0, 2));
 }
 
-/// Writes each value as it is; knows how many there were.
+/// Writes each value as it is; knows how many there were, and keeps the places of its snapshots.
 #[derive(Default)]
-struct Echo(u64);
+struct Echo {
+    seen: u64,
+    /// A snapshot is due after so many records; never without.
+    every: Option<u64>,
+    begun: Option<u64>,
+    written: Arc<Mutex<Vec<u64>>>,
+    done: usize,
+}
 
 impl Stage for Echo {
     type Prepared = ();
@@ -76,7 +84,7 @@ impl Stage for Echo {
     }
 
     fn process(&mut self, batch: &Batch<'_>, (): ()) -> domain::Result<Vec<Outgoing>> {
-        self.0 += batch.records.len() as u64;
+        self.seen += batch.records.len() as u64;
         Ok(batch.records.iter().map(|t| Outgoing { key: None, value: t.record.value.clone() }).collect())
     }
 
@@ -86,18 +94,32 @@ impl Stage for Echo {
         Ok(count)
     }
 
-    fn snapshot(&mut self, _: &Mark, _: bool) -> domain::Result<SnapshotStep> {
-        Ok(SnapshotStep::NotDue)
+    /// In two steps.
+    fn snapshot(&mut self, mark: &Mark, _: bool) -> domain::Result<SnapshotStep> {
+        if let Some(at) = self.begun.take() {
+            let written = self.written.clone();
+            return Ok(SnapshotStep::Write(Box::new(move || {
+                written.lock().unwrap().push(at);
+                Ok(())
+            })));
+        }
+        if self.every.is_none_or(|every| !self.seen.is_multiple_of(every)) {
+            return Ok(SnapshotStep::NotDue);
+        }
+        self.begun = Some(mark.sequence);
+        Ok(SnapshotStep::Goes)
     }
 
-    fn snapshot_done(&mut self) {}
+    fn snapshot_done(&mut self) {
+        self.done += 1;
+    }
 }
 
 fn catch_up(h: &mut Memory) -> domain::Result<(Mark, u64)> {
     let (mut mark, mut stage) = (Mark::default(), Echo::default());
     let sequence = TopicPartition::new("seq", 0);
     pipeline::resume(&mut h.source(), &mut h.sink(), &sequence, 2, &mut mark, &mut stage)?;
-    Ok((mark, stage.0))
+    Ok((mark, stage.seen))
 }
 
 /// Records 0..5 of `in`, each an entry of its own with its output.
@@ -128,8 +150,8 @@ fn entries_that_outlived_their_inputs_are_cut() {
     assert_eq!((ends("seq"), ends("out-a")), ((0, 3), (0, 3)));
 }
 
-#[test]
-fn inputs_that_were_durable_and_are_gone_are_an_error() {
+/// Records 0..200 of `in`, each an entry of its own without output.
+fn many_entries() -> Memory {
     let mut h = Memory(MemoryLog::default());
     h.create("in", 1);
     let mut sink = h.sink();
@@ -138,6 +160,23 @@ fn inputs_that_were_durable_and_are_gone_are_an_error() {
         let run = Run { topic: "in".into(), partition: 0, first: n, last: n, count: 1 };
         sink.commit(&Entry { first: n as u64, taken_at: 0, runs: vec![run] }, Vec::new()).unwrap().wait().unwrap();
     }
+    h
+}
+
+#[test]
+fn catching_up_takes_snapshots_where_outputs_are_certain() {
+    let mut h = many_entries();
+    let (mut mark, mut stage) = (Mark::default(), Echo { every: Some(25), ..Echo::default() });
+    pipeline::resume(&mut h.source(), &mut h.sink(), &TopicPartition::new("seq", 0), 2, &mut mark, &mut stage).unwrap();
+    assert_eq!((mark.sequence, stage.seen), (200, 200));
+    // The outputs of the last 64 entries may only be completed now, and are not on disk.
+    assert_eq!(*stage.written.lock().unwrap(), [25, 50, 75, 100, 125]);
+    assert_eq!(stage.done, 5);
+}
+
+#[test]
+fn inputs_that_were_durable_and_are_gone_are_an_error() {
+    let mut h = many_entries();
     // More than can have been under way: the topic was emptied, and nothing may be cut because of that.
     h.0.lose_from(&TopicPartition::new("in", 0), 0);
     assert_eq!(catch_up(&mut h).unwrap_err().kind, domain::Kind::Stop);
