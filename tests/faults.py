@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Everything that may go wrong around an instance, one fault at a time, each under load on data of its own: it stands still, the disk
-is full, fails or is slow, the clock jumps, clients send twice and in another order, files are damaged while it is down. Afterwards every
+is full, fails or is slow, the clock jumps, the network between it and its clients is cut, slow or loses connections, clients send twice
+and in another order, files are damaged while it is down. Afterwards every
 accepted payment must stand exactly once in the topic and in the store, or in the dead letters where its time was refused, and a replay
 must find no difference. Writes the table of faults: what was injected, how often, and what was lost.
 """
@@ -12,16 +13,18 @@ import shutil
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import crash
 from confluent_kafka import KafkaException
+from inject.proxy import Proxy
 from inject.shim import Shim
 from harness import api
 from harness.instance import Instance, NotReady, Workspace, arguments, until
 from harness.payments import TOPIC, Shoppers
 from harness.report import Report
-from harness.topics import Reader, read_all
+from harness.topics import Reader, Sender, read_all
 
 RATE = 400
 # Statuses that a fault may cause beside the ones that callers expect anyway (429, 503).
@@ -30,8 +33,8 @@ CLOCK_STATUSES = {401, 422}
 
 @dataclasses.dataclass
 class Fault:
-    """One thing that goes wrong. `inject` begins it, `heal` ends it; `ends` says whether the instance is to end by itself, with what words
-    in its log; `met` whether the shim must have been asked."""
+    """One thing that goes wrong. `inject` begins it, `heal` ends it, with the shim or, where it goes wrong there, with the `network`; `ends`
+    says whether the instance is to end by itself, with what words in its log; `met` whether it must have been met."""
 
     name: str
     what_it_does: str
@@ -41,6 +44,11 @@ class Fault:
     met: bool = False
     statuses: frozenset = frozenset()
     double: bool = False
+    network: bool = False
+
+
+def network_fault(name, what, inject):
+    return Fault(name, what, lambda _, network: inject(network), lambda _, network: network.heal(), met=True, network=True)
 
 
 def shim_fault(name, what, met=True, ends="", **settings):
@@ -67,8 +75,74 @@ FAULTS = [
     shim_fault("slow disk: 100 ms more a sync", "is as slow as the disk", path="/data/", sync_ms=100),
     Fault("clock a day ahead", "decisions carry the clock's time, and its clock never goes back; logins of before end", lambda _, shim: shim.set(clock_seconds=86_400), statuses=frozenset(CLOCK_STATUSES)),
     Fault("clock an hour behind", "its clock waits until the true time comes again", lambda _, shim: shim.set(clock_seconds=-3_600), statuses=frozenset(CLOCK_STATUSES)),
+    network_fault("network cut, every connection broken", "clients come back by themselves and send again", lambda network: network.cut()),
+    network_fault("network slow: 100 ms, 500 KB a second", "is as slow as the network", lambda network: network.slow(0.1, 500_000)),
+    network_fault("connections lost without a word (half open)", "serves new connections; clients give the old ones up", lambda network: network.lose()),
     Fault("every payment twice, in another order", "judges each once", lambda *_: None, double=True),
 ]
+
+
+class Network:
+    """Between the clients and both doors of an instance."""
+
+    def __init__(self, stack):
+        self.kafka, self.http = (stack.enter_context(Proxy()) for _ in range(2))
+
+    def lead_to(self, instance):
+        for proxy, address in [(self.kafka, instance.kafka), (self.http, instance.http.removeprefix("http://"))]:
+            host, port = address.rsplit(":", 1)
+            proxy.target = host, int(port)
+
+    def cut(self):
+        self.kafka.cut()
+        self.http.cut()
+
+    def slow(self, delay, rate):
+        self.kafka.slow(delay, rate)
+        self.http.slow(delay, rate)
+
+    def lose(self):
+        self.kafka.lose()
+        self.http.lose()
+
+    def hits(self):
+        return min(self.kafka.hits, self.http.hits)
+
+    def heal(self):
+        self.kafka.heal()
+        self.http.heal()
+
+
+class FarSender(crash.KafkaLoad):
+    """Over a network: does not wait a minute for a connection that says nothing."""
+
+    def __init__(self, ledger, shoppers, again, bootstrap, rate):
+        super().__init__(ledger, shoppers, again, bootstrap, rate)
+        self.sender = Sender(bootstrap, ledger.ack, **{"socket.timeout.ms": 3000})
+
+
+class FarCaller(crash.HttpLoad):
+    """Over a network: asks the same again until there is an answer."""
+
+    def __init__(self, *options):
+        super().__init__(*options)
+        self.client.timeout = 3
+
+    def run(self):
+        while not self.halt.is_set():
+            transaction_id, _, content = self.next()
+            while not self.halt.is_set():
+                try:
+                    answer = self.client.predict(content)
+                except (OSError, api.http.client.HTTPException):
+                    self.halt.wait(0.05)
+                    continue
+                if answer.status == 200:
+                    self.ledger.answer(transaction_id, answer.body)
+                    break
+                if answer.status not in (429, 503):
+                    self.ledger.refuse(answer.status, answer.body)
+                    break
 
 
 class Twice(crash.KafkaLoad):
@@ -86,12 +160,14 @@ class Twice(crash.KafkaLoad):
         return payment
 
 
-def loads(ledger, instance, double, name):
+def loads(ledger, instance, fault, network, name):
     client = api.login(instance.http, instance.password)
-    by_kafka = Twice if double else crash.KafkaLoad
+    kafka, http = (network.kafka.address, f"http://{network.http.address}") if network else (instance.kafka, instance.http)
+    by_kafka = Twice if fault.double else FarSender if network else crash.KafkaLoad
+    by_http = FarCaller if network else crash.HttpLoad
     return [
-        by_kafka(ledger, Shoppers(1, f"k-{name}"), [], instance.kafka, RATE),
-        *(crash.HttpLoad(ledger, Shoppers(n + 2, f"h{n}-{name}"), [], instance.http, client.token) for n in range(2)),
+        by_kafka(ledger, Shoppers(1, f"k-{name}"), [], kafka, RATE),
+        *(by_http(ledger, Shoppers(n + 2, f"h{n}-{name}"), [], http, client.token) for n in range(2)),
     ]
 
 
@@ -99,16 +175,23 @@ def one(report, folder, binary, fault, hold):
     """Load, fault, healing, and what came of it. Returns the row of the table."""
     folder.mkdir()
     shim, ledger = Shim(folder), crash.Ledger()
-    with Instance(binary, folder, environment={**shim.environment, "SLUICE_SNAPSHOT_SECONDS": "0.2"}) as instance:
+    with ExitStack() as stack:
+        network = Network(stack) if fault.network else None
+        tool = network or shim
+        options = ["--kafka-advertise", network.kafka.address] if network else []
+        environment = {**shim.environment, "SLUICE_SNAPSHOT_SECONDS": "0.2"}
+        instance = stack.enter_context(Instance(binary, folder, options=options, environment=environment))
         instance.start()
-        running = loads(ledger, instance, fault.double, "before")
+        if network:
+            network.lead_to(instance)
+        running = loads(ledger, instance, fault, network, "before")
         for load in running:
             load.start()
         until("the first payments", lambda: len(ledger.accepted()) > 200)
-        hits = shim.hits()
-        fault.inject(instance, shim)
+        hits = tool.hits()
+        fault.inject(instance, tool)
         time.sleep(hold)
-        met = shim.hits() - hits
+        met = tool.hits() - hits
         accepted_before = len(ledger.accepted())
         if fault.met:
             report.check(f"{fault.name}: it was met", met > 0)
@@ -119,7 +202,7 @@ def one(report, folder, binary, fault, hold):
             report.check(f"{fault.name}: it ends with an error that says why", code != 0 and fault.ends in instance.log_end(), f"exit code {code}; {instance.log_end(5)}")
         elif instance.process is not None:
             report.check(f"{fault.name}: it runs on", instance.is_running(), instance.log_end())
-        fault.heal(instance, shim)
+        fault.heal(instance, tool)
         if instance.process is None:
             instance.start()
         else:
@@ -245,7 +328,8 @@ decision, every answer equal to the topic's, and a replay of the whole log witho
 
 {table}
 
-Disk faults and the clock are laid over the C library's calls (`tests/inject/shim.c`), for the files named. Kills at random moments, under load and while starting, are in `tests/crash.py`
+Disk faults and the clock are laid over the C library's calls (`tests/inject/shim.c`), for the files named; network faults lie in a proxy between all clients and both doors
+(`tests/inject/proxy.py`), whose address `--kafka-advertise` tells to Kafka clients. Kills at random moments, under load and while starting, are in `tests/crash.py`
 (`make crash`), a cluster and a PostgreSQL that go away in `tests/cluster.py` and `tests/postgres.py`.
 """
 

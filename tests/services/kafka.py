@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """A real Apache Kafka (KRaft, one node) for the tests: its jars come from Maven by name into target/, it listens on free loopback ports,
 keeps its data in the folder it is given over many lives, and is stopped or killed by its own pid. It can have a secured listener beside
-the plain one. Run as a script it installs the jars and says where they are.
+the plain one. Run as a script it installs the jars and says where they are, or runs a command beside a Kafka that runs as it is shipped.
 """
 
+import argparse
 import hashlib
+import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -54,6 +59,9 @@ log.cleaner.backoff.ms=200
 transaction.abort.timed.out.transaction.cleanup.interval.ms=200
 """
 
+# Of those, what only makes tests quick.
+QUICK = ("group.initial.rebalance.delay.ms=", "log.cleaner.backoff.ms=", "transaction.abort.timed.out.transaction.cleanup.interval.ms=")
+
 
 def install():
     """The folder with the jars; fetched once, and again when the versions change."""
@@ -80,6 +88,13 @@ def java(libs, level="ERROR", memory="512m"):
     config.write_text(LOG4J.format(level=level))
     # A small, quickly starting virtual machine: the tests run one of them for a minute or two.
     return ["java", f"-Xmx{memory}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j.configuration=file:{config}", "-cp", f"{libs}/*"]
+
+
+def as_shipped(libs):
+    """The start of a command line with the settings of Kafka's own start scripts, for measurements."""
+    collector = ["-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]
+    _, *_, log4j, flag, path = java(libs, "WARN")
+    return ["java", "-server", "-Xmx1G", "-Xms1G", *collector, log4j, flag, path]
 
 
 def free_ports(count):
@@ -124,10 +139,12 @@ def certificates(folder):
 
 
 class Kafka:
-    """One broker with its data in `folder`. With `secured` it has users: name and password."""
+    """One broker with its data in `folder`. With `secured` it has users: name and password. `shipped` takes virtual machine and settings as
+    Kafka's own scripts have them, where the tests have what starts quickly."""
 
-    def __init__(self, folder, secured=None):
+    def __init__(self, folder, secured=None, shipped=False):
         self.folder = Path(folder)
+        self.shipped = shipped
         self.libs = install()
         self.log = self.folder / "kafka.log"
         self.process = None
@@ -136,14 +153,14 @@ class Kafka:
         self.secured = secured
         self.properties = self.folder / "server.properties"
 
-    def start(self, seconds=90):
-        """Starts it, on the same data and ports as before."""
-        command = java(self.libs, "WARN", "1g")
+    def start(self, seconds=90, answering=None):
+        """Starts it, on the same data and ports as before, and waits until it answers."""
+        command = as_shipped(self.libs) if self.shipped else java(self.libs, "WARN", "1g")
         if not self.properties.exists():
             self._format(command)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*command, "kafka.Kafka", self.properties], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until("Kafka's first answer", lambda: self._answers(self.port), seconds)
+        until("Kafka's first answer", lambda: (answering or self._answers)(self.port), seconds)
         if self.secured is not None:
             self._add_user(*self.secured)
         return self
@@ -165,6 +182,8 @@ class Kafka:
             text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(ours))
             ports = {"port": self.port, "scram": self.scram, "tls": self.tls, "controller": self.controller}
             text += SECURED.format(**ports, user=user, password=password, folder=self.folder)
+        if self.shipped:
+            text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(QUICK))
         self.properties.write_text(text)
         tool = [*command, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", self.properties]
         with self.log.open("ab") as log:
@@ -199,5 +218,38 @@ class Kafka:
         self.stop()
 
 
-if __name__ == "__main__":
+def answers(port):
+    """Whether a broker tells which versions of the protocol it serves."""
+    request = struct.pack(">hhih", 18, 0, 1, -1)
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(struct.pack(">i", len(request)) + request)
+            return len(connection.recv(4)) > 0
+    except OSError:
+        return False
+
+
+def beside(command):
+    """Runs a command beside a Kafka as it is shipped, which SLUICE_BENCH_KAFKA names to it."""
+    with tempfile.TemporaryDirectory(prefix="sluice-kafka-") as folder, Kafka(folder, shipped=True) as kafka:
+        kafka.start()
+        kafka.stop()
+        # Again, as its folder is there now.
+        begun = time.monotonic()
+        kafka.start(answering=answers)
+        seconds = time.monotonic() - begun
+        said = f"{kafka.bootstrap},pid={kafka.process.pid},data={kafka.folder / 'kafka-data'},start={seconds:.2f}"
+        return subprocess.run(command, env={**os.environ, "SLUICE_BENCH_KAFKA": said}, check=False).returncode
+
+
+def main():
+    parser = argparse.ArgumentParser(description="installs Apache Kafka; with a command, starts one, runs the command beside it and stops it")
+    parser.add_argument("command", nargs="*", help="what to run beside it")
+    options = parser.parse_args()
+    if options.command:
+        sys.exit(beside(options.command))
     print(f"Apache Kafka {VERSION} in {install()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -24,6 +24,7 @@ use crate::security::Security;
 use crate::server;
 use crate::settings::LogSettings;
 use crate::topics::{Topic, Topics};
+use crate::traffic::{Counters, Traffic};
 
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,6 +95,7 @@ pub(crate) struct Shared {
     pub(crate) cluster_id: String,
     pub(crate) stop: CancellationToken,
     pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) counters: Arc<Counters>,
     journal: Arc<Journal>,
     state: Arc<Partition>,
     syncer: Arc<Syncer>,
@@ -122,7 +124,8 @@ impl Broker {
             .map_err(|e| Error::io("lock", &lock_path, std::io::Error::other(format!("another process uses this folder ({e})"))))?;
         let cluster_id = cluster_id(&dir.join("cluster-id"))?;
         let wal = Wal::open(config.files.clone(), dir, if config.sync { config.wal_bytes } else { 0 })?;
-        let syncer = Syncer::new(config.limits.sync_threads, Some(wal.clone()));
+        let counters: Arc<Counters> = Arc::default();
+        let syncer = Syncer::new(config.limits.sync_threads, Some(wal.clone()), counters.clone());
         let topics = Topics::open(config.clone(), syncer.clone())?;
         let settings = LogSettings::plain(config.segment_bytes, u64::MAX, usize::MAX);
         let options = PartitionOptions { sync: config.sync, settings, topic_id: uuid::Uuid::nil() };
@@ -138,6 +141,7 @@ impl Broker {
             cluster_id,
             stop: CancellationToken::new(),
             address: OnceLock::new(),
+            counters,
             journal,
             state,
             syncer,
@@ -166,6 +170,11 @@ impl Broker {
     /// The address listened on, once [`Broker::listen`] has returned.
     pub fn address(&self) -> Option<SocketAddr> {
         self.shared.address.get().copied()
+    }
+
+    /// What went through it so far.
+    pub fn traffic(&self) -> Traffic {
+        self.shared.counters.now()
     }
 
     /// Creates a topic. False if there already is one of that name, which is left as it is. Blocks on the disk.

@@ -98,7 +98,7 @@ pub fn recovery(data: &[u8], dir: &Path) {
 fn read(dir: &Path, append: Option<&Batch>) -> Option<Vec<(i64, Vec<u8>)>> {
     static SYNCER: OnceLock<Arc<Syncer>> = OnceLock::new();
     let options = PartitionOptions { sync: false, settings: LogSettings::plain(1 << 20, u64::MAX, 1 << 20), topic_id: uuid::Uuid::nil() };
-    let syncer = SYNCER.get_or_init(|| Syncer::new(1, None)).clone();
+    let syncer = SYNCER.get_or_init(|| Syncer::new(1, None, Arc::default())).clone();
     let partition = Partition::open("t".into(), 0, dir.to_path_buf(), Arc::new(DiskFiles), options, syncer).ok()?;
     if let Some(batch) = append {
         partition.append(batch, Origin::Local).ok()?.durable.wait().ok()?;

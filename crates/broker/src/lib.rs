@@ -26,6 +26,7 @@ mod security;
 mod server;
 mod settings;
 mod topics;
+mod traffic;
 
 pub use broker::{Appended, Broker, GroupAppended, TopicInfo, TopicPartition};
 pub use config::{Cleanup, Config, Limits, TimestampType, TopicConfig};
@@ -34,3 +35,4 @@ pub use files::{DiskFiles, Files, FixedFile, SegmentFile};
 pub use log::{AbortedTransaction, Durable, Fetched, Isolation, Subscription, Watermarks};
 pub use records::{Batch, BatchBuilder, Compression};
 pub use security::{Authentication, Grants, Hash, Mechanism, Pattern, ScramSecret, Security, Tls, User, Users};
+pub use traffic::Traffic;

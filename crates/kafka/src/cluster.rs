@@ -76,6 +76,11 @@ impl Cluster {
         self.sender_with("0", "none")
     }
 
+    /// A producer of large batches that are sent as they are: what a load is measured with.
+    pub fn bulk_sender(&self) -> Result<Sender> {
+        self.sender_with("5", "none")
+    }
+
     fn sender_with(&self, linger_ms: &str, compression: &str) -> Result<Sender> {
         let producer = self
             .config()

@@ -97,6 +97,9 @@ pub enum Command {
     /// Who may speak to the embedded broker, and what each may do.
     #[command(subcommand)]
     Users(Users),
+    /// Serves the embedded broker alone, on this machine only: for benches and tests.
+    #[command(hide = true)]
+    Broker(BrokerAlone),
     /// Measures this machine, each figure beside a baseline of the same run.
     Bench(Bench),
     /// Prints what a shell needs to complete this command line.
@@ -350,8 +353,21 @@ pub struct Import {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:
+  sluice broker --data /tmp/log
+  sluice broker --data /tmp/log --kafka 127.0.0.1:19092 --output json")]
+pub struct BrokerAlone {
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Where it listens. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:9092")]
+    pub kafka: SocketAddr,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:
   sluice bench                     all of them
   sluice bench scoring predict --output json
+  sluice bench broker --kafka localhost:9092,pid=4711
   sluice bench store --postgres postgres://sluice:$PASSWORD@localhost/sluice")]
 pub struct Bench {
     /// Which; all without one.
@@ -363,6 +379,10 @@ pub struct Bench {
     /// A PostgreSQL for `store`, which works in a schema of its own there: postgres://user:password@host/database.
     #[arg(long, env = "SLUICE_BENCH_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub postgres: Option<String>,
+    /// An Apache Kafka for `broker`, which makes topics of its own there; with its process, folder of data and seconds of start if they
+    /// are to be compared as well.
+    #[arg(long, env = "SLUICE_BENCH_KAFKA", value_name = "HOST:PORT[,pid=N][,data=DIR][,start=SECONDS]")]
+    pub kafka: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -379,6 +399,8 @@ pub enum BenchName {
     Start,
     /// Cost of an event against the length of its window.
     Windows,
+    /// The broker by itself: speed, latency, processor time and memory; with --kafka beside an Apache Kafka.
+    Broker,
     /// Decisions into SQLite and, with --postgres, into PostgreSQL beside plain COPY.
     Store,
     /// The shipped project on a simulated month: in process, through the log with the store on, and live.

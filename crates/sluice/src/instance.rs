@@ -4,7 +4,7 @@
 use crate::audit_sink;
 use crate::controller::Controller;
 use crate::kafka_door::KafkaDoor;
-use crate::log::Log;
+use crate::log::{Door, Log};
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
 use crate::results::Answers;
@@ -19,7 +19,6 @@ use parking_lot::Mutex;
 use pipeline::{Handle, Input, Options, Rank, Source, SystemClock};
 use project::{ListenerSettings, Project};
 use scoring::Plan;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +37,7 @@ pub struct Settings {
     pub project: Arc<Project>,
     pub plan: Arc<Plan>,
     pub data: PathBuf,
-    pub kafka: SocketAddr,
+    pub kafka: Door,
     /// How the embedded broker's door is secured.
     pub listener: ListenerSettings,
     /// Whether decisions go into the store.
@@ -85,12 +84,12 @@ impl Instance {
     /// Blocks until it is ready; not to be called in an async task.
     pub fn start(settings: Settings, runtime: &tokio::runtime::Handle) -> Result<Self> {
         let begun = Instant::now();
-        let door = KafkaDoor::open(&settings.listener, settings.kafka)?;
+        let door = KafkaDoor::open(&settings.listener, settings.kafka.address)?;
         topics::check_names(&settings.project)?;
         let judged = settings.project.judged().ok_or_else(|| Error::bug("a checked project judges a stream"))?;
         let predict = topics::predict(&judged.stream.topic);
         let named = &settings.project.settings;
-        let log = Log::open(&named.log, &settings.data, Some(settings.kafka), runtime)?;
+        let log = Log::open(&named.log, &settings.data, Some(settings.kafka.clone()), runtime)?;
         topics::create(&log, &settings.project)?;
         let mut source = log.source_ahead()?;
 
@@ -244,11 +243,11 @@ impl Instance {
         let stats = self.kept.stats.lock();
         m.state.entities.set(stats.entities as i64);
         m.state.bytes.set(stats.bytes as i64);
-        let raise = |counter: &telemetry::Counter, to: u64| {
-            counter.inc_by(to.saturating_sub(counter.get()));
-        };
         let retries = progress.retries.load(Ordering::Relaxed) + self.lag.retries.load(Ordering::Relaxed) + self.log.retries();
         raise(&m.broker.log_retries, retries);
+        if let Some(broker) = self.log.broker() {
+            show_traffic(&m.broker, broker.traffic());
+        }
         raise(&m.state.hits, stats.hits);
         raise(&m.state.misses, stats.misses);
         raise(&m.state.evictions, stats.evictions);
@@ -291,6 +290,19 @@ impl Instance {
 
 fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     thread.join().unwrap_or_else(|_| Err(Error::bug("a part panicked; see the log")))
+}
+
+/// Brings a counter up to what was counted elsewhere.
+fn raise(counter: &telemetry::Counter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
+}
+
+fn show_traffic(metrics: &telemetry::Broker, traffic: broker::Traffic) {
+    metrics.connections.set(traffic.connections as i64);
+    raise(&metrics.bytes_produced, traffic.produced_bytes);
+    raise(&metrics.bytes_fetched, traffic.fetched_bytes);
+    raise(&metrics.syncs, traffic.syncs);
+    metrics.sync_seconds.inc_by((traffic.sync_time.as_secs_f64() - metrics.sync_seconds.get()).max(0.0));
 }
 
 fn spawn(

@@ -15,6 +15,20 @@ use std::time::Duration;
 /// instance fences the first.
 const WRITER: &str = "sluice-sequence";
 
+/// Where the embedded broker serves clients.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub address: SocketAddr,
+    /// What clients are told to connect to; without it the address.
+    pub advertised: Option<(String, u16)>,
+}
+
+impl From<SocketAddr> for Door {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, advertised: None }
+    }
+}
+
 /// What a topic is created with.
 pub struct Topic {
     pub name: String,
@@ -40,10 +54,11 @@ pub enum Appender {
 
 impl Log {
     /// Opens the embedded log in a folder (it does not listen yet), or reaches the cluster.
-    pub fn open(settings: &LogSettings, dir: &Path, listen: Option<SocketAddr>, runtime: &tokio::runtime::Handle) -> Result<Self> {
+    pub fn open(settings: &LogSettings, dir: &Path, listen: Option<Door>, runtime: &tokio::runtime::Handle) -> Result<Self> {
         match settings {
             LogSettings::Embedded => {
-                let config = Config { listen, ..Config::new(dir.join("log")) };
+                let (listen, advertised) = listen.map_or((None, None), |door| (Some(door.address), door.advertised));
+                let config = Config { listen, advertised, ..Config::new(dir.join("log")) };
                 let broker = runtime.block_on(Broker::open(config)).map_err(|e| kafka::embedded::error("cannot open the log", e))?;
                 Ok(Self::Embedded { log: Embedded::new(broker.clone()), broker })
             }

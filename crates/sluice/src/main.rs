@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         Command::Groups(args) => commands::groups::run(&args, output),
         Command::Users(command) => commands::users::run(&command, output),
         Command::Completions(args) => commands::completions::run(&args),
+        Command::Broker(args) => commands::broker::run(&args, output),
         Command::Bench(args) => commands::bench::run(&args, output),
     };
     match outcome {

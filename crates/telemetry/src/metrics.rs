@@ -127,7 +127,9 @@ pub struct Broker {
     pub log_bytes: Gauge,
     /// How often the log, or the store behind it, was away and was tried again.
     pub log_retries: Counter,
-    pub sync_seconds: Histogram,
+    /// Syncs to disk that appends waited for, and the time they took.
+    pub syncs: Counter,
+    pub sync_seconds: Counter<f64, AtomicU64>,
 }
 
 /// What the features remember.
@@ -279,7 +281,12 @@ impl Metrics {
         r.register("sequence_durable", "Last place in the sequence that is on disk", sequence_durable.clone());
 
         let moved = Family::<Direction, Counter>::default();
-        r.register_with_unit("broker_moved", "Bytes of records through the embedded broker", Unit::Bytes, moved.clone());
+        r.register_with_unit(
+            "broker_moved",
+            "Bytes of records that Kafka clients sent to the embedded broker, and read",
+            Unit::Bytes,
+            moved.clone(),
+        );
         let direction = |direction| moved.get_or_create_owned(&Direction { direction });
         let broker = Broker {
             bytes_produced: direction(BytesDirection::produced),
@@ -287,12 +294,14 @@ impl Metrics {
             connections: Gauge::default(),
             log_bytes: Gauge::default(),
             log_retries: Counter::default(),
-            sync_seconds: latency(),
+            syncs: Counter::default(),
+            sync_seconds: Counter::default(),
         };
-        r.register("broker_connections", "Open connections to the embedded broker", broker.connections.clone());
+        r.register("broker_connections", "Open connections of Kafka clients to the embedded broker", broker.connections.clone());
         r.register("log_retries", "Times that the log, or the store behind it, was away and was tried again", broker.log_retries.clone());
         r.register_with_unit("broker_log", "Size of all topics on disk", Unit::Bytes, broker.log_bytes.clone());
-        r.register_with_unit("broker_sync", "Time to sync a log file to disk", Unit::Seconds, broker.sync_seconds.clone());
+        r.register("broker_syncs", "Syncs of the embedded log to disk that appends waited for", broker.syncs.clone());
+        r.register_with_unit("broker_sync", "Time that these syncs took", Unit::Seconds, broker.sync_seconds.clone());
 
         let state = State {
             entities: Gauge::default(),

@@ -5,18 +5,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Partition;
 use super::wal::{Unsynced, Wal};
 use crate::error::Result;
+use crate::traffic::Counters;
 
 /// The pool.
 #[derive(Debug)]
 pub(crate) struct Syncer {
     most_threads: usize,
     wal: Option<Arc<Wal>>,
+    counters: Arc<Counters>,
     state: Mutex<State>,
     work: Condvar,
     ended: Condvar,
@@ -43,9 +46,9 @@ impl State {
 }
 
 impl Syncer {
-    pub(crate) fn new(most_threads: usize, wal: Option<Arc<Wal>>) -> Arc<Syncer> {
+    pub(crate) fn new(most_threads: usize, wal: Option<Arc<Wal>>, counters: Arc<Counters>) -> Arc<Syncer> {
         let (state, work, ended) = (Mutex::default(), Condvar::new(), Condvar::new());
-        Arc::new(Syncer { most_threads: most_threads.max(1), wal, state, work, ended })
+        Arc::new(Syncer { most_threads: most_threads.max(1), wal, counters, state, work, ended })
     }
 
     pub(super) fn wal(&self) -> Option<&Arc<Wal>> {
@@ -102,7 +105,9 @@ impl Syncer {
         loop {
             if let Some(partition) = state.direct.pop_front() {
                 drop(state);
+                let begun = Instant::now();
                 let more = partition.sync_once();
+                self.counters.synced(begun);
                 state = self.state.lock();
                 if more {
                     let queue = if self.wal.is_some() { &mut state.queue } else { &mut state.direct };
@@ -112,7 +117,7 @@ impl Syncer {
                 state.round = true;
                 let partitions = std::mem::take(&mut state.queue);
                 drop(state);
-                let (again, direct) = round(wal, partitions);
+                let (again, direct) = round(wal, partitions, &self.counters);
                 state = self.state.lock();
                 state.round = false;
                 state.queue.extend(again);
@@ -150,7 +155,7 @@ impl Syncer {
 }
 
 /// One round: the partitions that have more to sync meanwhile, and those that are to be synced on their own.
-fn round(wal: &Wal, partitions: VecDeque<Arc<Partition>>) -> (Vec<Arc<Partition>>, Vec<Arc<Partition>>) {
+fn round(wal: &Wal, partitions: VecDeque<Arc<Partition>>, counters: &Counters) -> (Vec<Arc<Partition>>, Vec<Arc<Partition>>) {
     let mut direct = Vec::new();
     let mut unsynced: Vec<Unsynced> = Vec::with_capacity(partitions.len());
     for partition in partitions {
@@ -160,8 +165,10 @@ fn round(wal: &Wal, partitions: VecDeque<Arc<Partition>>) -> (Vec<Arc<Partition>
         }
     }
     let mut again = Vec::new();
+    let begun = Instant::now();
     match wal.write(&unsynced) {
         Some(Ok(())) => {
+            counters.synced(begun);
             for Unsynced { partition, segment, to, log_end, .. } in unsynced {
                 if partition.synced(&segment, to, log_end) {
                     again.push(partition);

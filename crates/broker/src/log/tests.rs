@@ -106,7 +106,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let dir = tempfile::tempdir().unwrap();
-        Bench { dir, faults: Arc::default(), syncer: Syncer::new(4, None), segment_bytes: 1 << 20 }
+        Bench { dir, faults: Arc::default(), syncer: Syncer::new(4, None, Arc::default()), segment_bytes: 1 << 20 }
     }
 
     fn open(&self, name: &str) -> Arc<Partition> {

@@ -11,7 +11,8 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use super::connection::Reply;
 use super::{
-    Context, configs, fetch, group_offsets, groups, guard, metadata, offsets, produce, session, topic_admin, transaction_info, transactions,
+    Context, configs, fetch, group_offsets, groups, guard, log_dirs, metadata, offsets, produce, session, topic_admin, topic_partitions,
+    transaction_info, transactions,
 };
 
 /// A served request kind: key, lowest and highest version.
@@ -43,6 +44,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::TxnOffsetCommit, 0, 4),
     (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::AlterConfigs, 0, 2),
+    (ApiKey::DescribeLogDirs, 1, 4),
     (ApiKey::SaslAuthenticate, 0, 2),
     (ApiKey::CreatePartitions, 0, 3),
     (ApiKey::IncrementalAlterConfigs, 0, 1),
@@ -51,6 +53,7 @@ pub(crate) const SUPPORTED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DescribeProducers, 0, 0),
     (ApiKey::DescribeTransactions, 0, 0),
     (ApiKey::ListTransactions, 0, 1),
+    (ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// A request with its header decoded.
@@ -156,6 +159,8 @@ pub(super) async fn handle(context: Arc<Context>, request: Request) -> Option<Re
         ApiKey::OffsetForLeaderEpoch => request.reply(&offsets::leader_epochs(&context, request.body()?)),
         ApiKey::Metadata => request.reply(&metadata::metadata(&context, request.body()?, version).await),
         ApiKey::DescribeCluster => request.reply(&metadata::describe_cluster(&context, request.body()?)),
+        ApiKey::DescribeTopicPartitions => request.reply(&topic_partitions::describe(&context, request.body()?)),
+        ApiKey::DescribeLogDirs => request.reply(&log_dirs::describe(&context, request.body()?)),
         ApiKey::DescribeConfigs => request.reply(&configs::describe(&context, request.body()?, version)),
         ApiKey::AlterConfigs => request.reply(&configs::alter(&context, request.body()?).await),
         ApiKey::IncrementalAlterConfigs => request.reply(&configs::alter_incrementally(&context, request.body()?).await),

@@ -54,6 +54,7 @@ pub(super) async fn fetch(context: &Context, request: FetchRequest, version: i16
             round = read_round(&topics, 0, isolation, version);
         }
         if round.failed || !in_time || (room.is_some() && round.bytes >= least) {
+            context.broker.shared.counters.fetched(round.bytes);
             return Some((FetchResponse::default().with_responses(round.responses), (permit, room)));
         }
         drop((round, room));

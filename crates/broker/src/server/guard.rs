@@ -21,9 +21,11 @@ enum Kind {
     Values(&'static Kind),
     /// An array of structures.
     Structs(&'static [Field]),
+    /// A structure, or a byte that says there is none.
+    Optional(&'static [Field]),
 }
 
-use Kind::{Bytes, Fixed, Structs, Text, Values};
+use Kind::{Bytes, Fixed, Optional, Structs, Text, Values};
 
 const fn all(kind: Kind) -> Field {
     (0, LAST, kind)
@@ -136,6 +138,8 @@ const SHAPES: &[(ApiKey, i16, &[Field])] = &[
     (ApiKey::DescribeProducers, 0, &[all(Structs(TOPIC_NUMBERS))]),
     (ApiKey::DescribeTransactions, 0, &[all(TEXTS)]),
     (ApiKey::ListTransactions, 0, &[all(TEXTS), all(Values(&Fixed(8))), since(1, Fixed(8))]),
+    (ApiKey::DescribeLogDirs, 2, &[all(Structs(TOPIC_NUMBERS))]),
+    (ApiKey::DescribeTopicPartitions, 0, &[all(Structs(&[all(Text)])), all(Fixed(4)), all(Optional(&[all(Text), all(Fixed(4))]))]),
     (ApiKey::DescribeCluster, 0, &[all(Fixed(1)), since(1, Fixed(1)), since(2, Fixed(1))]),
 ];
 
@@ -196,6 +200,11 @@ impl Walk<'_> {
                     self.fields(fields)?;
                 }
                 Some(())
+            }
+            Optional(fields) => {
+                let (&there, rest) = self.rest.split_first()?;
+                self.rest = rest;
+                if there as i8 >= 0 { self.fields(fields) } else { Some(()) }
             }
         }
     }

@@ -9,6 +9,7 @@ mod fetch;
 mod group_offsets;
 mod groups;
 mod guard;
+mod log_dirs;
 mod memory;
 mod metadata;
 mod offsets;
@@ -17,6 +18,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod topic_admin;
+mod topic_partitions;
 mod transaction_info;
 mod transactions;
 
@@ -120,10 +122,11 @@ async fn accept(serving: Listener, listener: TcpListener) {
             tracing::warn!(%peer, "too many connections; closing the newest");
             continue;
         };
+        let connected = shared.counters.connected();
         let serving = connection::serve(serving.clone(), stream, peer);
         tokio::spawn(async move {
             serving.await;
-            drop(slot);
+            drop((slot, connected));
         });
     }
 }

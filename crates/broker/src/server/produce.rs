@@ -107,7 +107,9 @@ fn append(
         let (id, epoch) = (header.producer_id, header.producer_epoch);
         context.broker.shared.coordinator.check_transaction(transaction, id, epoch, name, index)?;
     }
-    partition.append(&batch, Origin::Client)
+    let appended = partition.append(&batch, Origin::Client)?;
+    context.broker.shared.counters.produced(batch.bytes().len());
+    Ok(appended)
 }
 
 /// What a log is compacted by must be there.

@@ -1,6 +1,6 @@
 //! What operators say: how an instance is, what is wrong with a machine, what a shell completes.
 
-use super::{DataDir, ProjectDir};
+use super::{DataDir, Listener, ProjectDir};
 use clap::Args;
 use std::net::SocketAddr;
 
@@ -34,6 +34,8 @@ pub struct Doctor {
     /// The address that Kafka's protocol will have.
     #[arg(long, env = "SLUICE_KAFKA", default_value = "127.0.0.1:9092")]
     pub kafka: SocketAddr,
+    #[command(flatten)]
+    pub listener: Listener,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -17,6 +17,18 @@ pub struct Listener {
     /// The certificate's private key, in PEM form.
     #[arg(long = "kafka-key", env = "SLUICE_KAFKA_KEY", value_name = "FILE", requires = "certificate")]
     pub key: Option<PathBuf>,
+    /// Where Kafka clients are told to connect to, if that is another address than the one that is listened on: behind a proxy, a load
+    /// balancer, or in a container.
+    #[arg(long = "kafka-advertise", env = "SLUICE_KAFKA_ADVERTISE", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub advertise: Option<(String, u16)>,
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let parts = text.rsplit_once(':').and_then(|(host, port)| Some((host.trim_matches(['[', ']']), port.parse().ok()?)));
+    match parts {
+        Some((host, port)) if !host.is_empty() && port != 0 => Ok((host.to_owned(), port)),
+        _ => Err("write HOST:PORT, such as kafka.example.com:9092".into()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

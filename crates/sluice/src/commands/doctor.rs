@@ -2,13 +2,16 @@
 //! about it. It changes nothing. Ends with 1 where something would keep an instance from running well.
 
 mod addresses;
+mod exposure;
 mod machine;
 mod ports;
 
 use super::{Outcome, Result, print_json};
 use crate::cli::{Doctor, OutputFormat};
+use crate::kafka_door;
 use crate::opened;
 use crate::running::Running;
+use project::LogSettings;
 use serde::Serialize;
 use std::io::IsTerminal as _;
 
@@ -73,6 +76,9 @@ pub fn run(args: &Doctor, output: OutputFormat) -> Result {
     findings.extend(machine::limits());
     findings.extend(machine::clock(data));
     if let Ok(opened) = &opened {
+        if opened.project.settings.log == LogSettings::Embedded {
+            findings.push(exposure::of(args.kafka, &kafka_door::settings(&args.listener, &opened.project)));
+        }
         findings.push(machine::memory(opened.project.settings.state_memory));
         findings.extend(addresses::reachable(&opened.project.settings));
     }

@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod bench;
+pub mod broker;
 pub mod check;
 pub mod completions;
 pub mod deploy;

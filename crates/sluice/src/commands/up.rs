@@ -5,6 +5,7 @@ use super::{Outcome, Result, print_json};
 use crate::cli::{OutputFormat, Up};
 use crate::instance::{Instance, Settings};
 use crate::live_changes::LiveChanges;
+use crate::log::Door;
 use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
@@ -47,7 +48,7 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         project: opened.project.clone(),
         plan: opened.plan.clone(),
         data: args.data.data.clone(),
-        kafka: args.kafka,
+        kafka: Door { address: args.kafka, advertised: args.listener.advertise.clone() },
         listener: kafka_door::settings(&args.listener, &opened.project),
         store: !args.no_store,
         state_memory,
@@ -138,7 +139,8 @@ async fn serve(args: &Up, output: OutputFormat, opened: &Opened, instance: Insta
     }
 }
 
-async fn asked_to_stop() {
+/// Returns on Ctrl-C, and when the process is asked to end.
+pub(super) async fn asked_to_stop() {
     let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(term) => term,
         Err(_) => return std::future::pending().await,

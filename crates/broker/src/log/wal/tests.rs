@@ -36,7 +36,7 @@ fn topic_id(name: &str) -> Uuid {
 
 fn open(dir: &Path, files: Arc<dyn Files>, names: &[&str], segment_bytes: u64) -> Result<Running> {
     let wal = Wal::open(files.clone(), dir, SMALL)?;
-    let syncer = Syncer::new(4, Some(wal.clone()));
+    let syncer = Syncer::new(4, Some(wal.clone()), Arc::default());
     let partition = |name: &&str| {
         let settings = LogSettings::plain(segment_bytes, u64::MAX, 1 << 20);
         let options = PartitionOptions { sync: true, settings, topic_id: topic_id(name) };

@@ -95,3 +95,29 @@ async fn bad_batches_and_internal_topics_are_refused() {
     assert_eq!(broker.watermarks("t", 0).unwrap().log_end, 0);
     broker.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traffic_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, address) = serve(&dir).await;
+    broker.create_topic("t", TopicConfig::partitions(1)).unwrap();
+    let (before, bytes) = (broker.traffic(), batch(3).bytes().len() as u64);
+    let mut client = Client::connect(address).await;
+    client.call(&produce("t", -1, batch(3).bytes().clone()), 9).await;
+    let refused = client.call(&produce("none", -1, batch(3).bytes().clone()), 9).await;
+    assert_ne!(refused.responses[0].partition_responses[0].error_code, 0);
+    for _ in 0..2 {
+        client.call(&fetch("t", uuid::Uuid::nil(), 12, 0), 12).await;
+    }
+    let after = broker.traffic();
+    assert_eq!((after.connections, after.produced_bytes, after.fetched_bytes), (1, bytes, 2 * bytes));
+    // A sync is counted when its acknowledgements have left.
+    while broker.traffic().syncs == before.syncs || broker.traffic().sync_time == before.sync_time {
+        tokio::task::yield_now().await;
+    }
+    drop(client);
+    while broker.traffic().connections > 0 {
+        tokio::task::yield_now().await;
+    }
+    broker.shutdown().await;
+}

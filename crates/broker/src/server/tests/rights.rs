@@ -2,7 +2,7 @@
 
 use kafka_protocol::ResponseError::*;
 use kafka_protocol::messages::*;
-use kafka_protocol::messages::{alter_configs_request, incremental_alter_configs_request};
+use kafka_protocol::messages::{alter_configs_request, describe_topic_partitions_request, incremental_alter_configs_request};
 
 use super::security::Guarded;
 use super::*;
@@ -48,6 +48,11 @@ async fn topics_and_records(client: &mut Client, id: uuid::Uuid) -> Vec<Outcome>
     let metadata = client.call(&ask(MetadataRequestTopic::default().with_name(Some(topic_name("t")))), 9).await;
     let metadata_by_id = client.call(&ask(MetadataRequestTopic::default().with_name(None).with_topic_id(id)), 12).await;
     let all = client.call(&MetadataRequest::default().with_topics(None), 9).await;
+    let asked = describe_topic_partitions_request::TopicRequest::default().with_name(topic_name("t"));
+    let request = DescribeTopicPartitionsRequest::default().with_response_partition_limit(10);
+    let partitions = client.call(&request.clone().with_topics(vec![asked]), 0).await;
+    let every = client.call(&request, 0).await;
+    assert_eq!(every.topics.len(), all.topics.len());
     vec![
         ("produce", produced.responses[0].partition_responses[0].error_code),
         ("fetch", named.responses[0].partitions[0].error_code),
@@ -56,6 +61,7 @@ async fn topics_and_records(client: &mut Client, id: uuid::Uuid) -> Vec<Outcome>
         ("epochs", epochs.topics[0].partitions[0].error_code),
         ("metadata", metadata.topics[0].error_code),
         ("metadata by id", metadata_by_id.topics[0].error_code),
+        ("partitions", partitions.topics[0].error_code),
         ("topics that are seen", all.topics.len() as i16),
     ]
 }
@@ -96,6 +102,7 @@ async fn administration(client: &mut Client) -> Vec<Outcome> {
     let topic = TopicRequest::default().with_name(topic_name("t")).with_partition_indexes(vec![0]);
     let producers = client.call(&DescribeProducersRequest::default().with_topics(vec![topic]), 0).await;
     seen.push(("producers", producers.topics[0].partitions[0].error_code));
+    seen.push(("disks", client.call(&DescribeLogDirsRequest::default().with_topics(None), 4).await.error_code));
     seen
 }
 
@@ -227,7 +234,7 @@ async fn without_a_right_everything_is_refused_and_nothing_is_seen() {
         let expected = match *what {
             "fetch by id" | "metadata by id" => UnknownTopicId.code(),
             what if what.ends_with("seen") => 0,
-            "broker settings" | "alter broker" | "idempotent" => ClusterAuthorizationFailed.code(),
+            "broker settings" | "alter broker" | "disks" | "idempotent" => ClusterAuthorizationFailed.code(),
             "commit" | "committed" | "all committed" | "coordinator" | "heartbeat" | "sync" | "join" | "leave" | "describe group"
             | "delete offset" | "delete group" => GroupAuthorizationFailed.code(),
             "transactional" | "its coordinator" | "add partition" | "produce in it" | "add group" | "commit in it" | "describe" | "end" => {
@@ -244,7 +251,7 @@ async fn without_a_right_everything_is_refused_and_nothing_is_seen() {
 async fn each_right_opens_what_it_names_and_no_more() {
     let guarded = Guarded::open(false).await;
     let id = guarded.broker.shared.topics.get("t").unwrap().id;
-    let see = ["list offsets", "epochs", "metadata", "topic settings"];
+    let see = ["list offsets", "epochs", "metadata", "partitions", "topic settings"];
     for (json, opened) in [
         (r#"{"read":["t"]}"#, &["fetch", "producers"][..]),
         (r#"{"write":["t*"]}"#, &["produce", "idempotent"]),

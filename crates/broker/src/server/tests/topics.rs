@@ -72,6 +72,23 @@ pub(super) async fn topics_are_made_seen_and_deleted_at_every_version() {
         let response = client.call(&DescribeClusterRequest::default(), version).await;
         assert_eq!(response.brokers.len(), 1);
     }
+    pages_of_partitions(&mut client).await;
+    for version in versions(ApiKey::DescribeLogDirs) {
+        use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
+        let response = client.call(&DescribeLogDirsRequest::default().with_topics(None), version).await;
+        let [disk] = &response.results[..] else { panic!("{response:?}") };
+        assert_eq!((response.error_code, disk.error_code, disk.log_dir.as_str()), (0, 0, dir.path().to_str().unwrap()));
+        assert_eq!(disk.topics.len(), broker.topics().len());
+        assert!(version < 4 || (disk.usable_bytes > 0 && disk.usable_bytes <= disk.total_bytes), "{disk:?}");
+        let [some, none] = [("t3", vec![3, 99]), ("none", vec![0])]
+            .map(|(name, partitions)| DescribableLogDirTopic::default().with_topic(topic_name(name)).with_partitions(partitions));
+        let response = client.call(&DescribeLogDirsRequest::default().with_topics(Some(vec![some, none])), version).await;
+        let [topic] = &response.results[0].topics[..] else { panic!("{response:?}") };
+        let sizes: Vec<_> = topic.partitions.iter().map(|p| (p.partition_index, p.partition_size, p.is_future_key)).collect();
+        let bytes = broker.shared.topics.partition("t3", 3).unwrap().bytes();
+        assert!(bytes > 0, "a record was appended to it");
+        assert_eq!(sizes, [(3, bytes as i64, false)]);
+    }
     for version in versions(ApiKey::DeleteRecords) {
         use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
         broker.append("t2", 0, &batch(2)).unwrap().durable.await.unwrap();
@@ -96,4 +113,48 @@ pub(super) async fn topics_are_made_seen_and_deleted_at_every_version() {
         assert_eq!(again, ResponseError::UnknownTopicOrPartition.code());
     }
     broker.shutdown().await;
+}
+
+/// Topics t2 to t7 have 3 partitions, but t3, which grew to 7: page by page they are what they are in one.
+async fn pages_of_partitions(client: &mut Client) {
+    use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+    for version in versions(ApiKey::DescribeTopicPartitions) {
+        let named = ["t4", "t3", "none", "a/b"].map(|name| TopicRequest::default().with_name(topic_name(name)));
+        let request = DescribeTopicPartitionsRequest::default().with_topics(named.to_vec()).with_response_partition_limit(100);
+        let whole = client.call(&request, version).await;
+        let told: Vec<_> = whole.topics.iter().map(|t| (t.name.as_ref().unwrap().to_string(), t.error_code, t.partitions.len())).collect();
+        let (unknown, invalid) = (ResponseError::UnknownTopicOrPartition.code(), ResponseError::InvalidTopicException.code());
+        let expected = [("a/b", invalid, 0), ("none", unknown, 0), ("t3", 0, 7), ("t4", 0, 3)];
+        assert_eq!(told, expected.map(|(name, code, partitions)| (name.to_string(), code, partitions)));
+        assert_eq!(whole.next_cursor, None);
+        let partition = &whole.topics[2].partitions[6];
+        assert_eq!(
+            (partition.error_code, partition.partition_index, partition.leader_id, partition.isr_nodes.len()),
+            (0, 6, BrokerId(1), 1)
+        );
+
+        let (mut pages, mut at) = (Vec::new(), None);
+        loop {
+            let cursor =
+                at.map(|(name, partition): (TopicName, i32)| Cursor::default().with_topic_name(name).with_partition_index(partition));
+            let page = client.call(&request.clone().with_response_partition_limit(4).with_cursor(cursor), version).await;
+            assert!(page.topics.iter().map(|t| t.partitions.len()).sum::<usize>() <= 4);
+            for topic in page.topics {
+                pages.extend(topic.partitions.into_iter().map(|p| (topic.name.clone().unwrap().to_string(), p.partition_index)));
+            }
+            let Some(next) = page.next_cursor else { break };
+            at = Some((next.topic_name, next.partition_index));
+        }
+        let expected =
+            whole.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.clone().unwrap().to_string(), p.partition_index)));
+        assert_eq!(pages, expected.collect::<Vec<_>>());
+
+        let all = client.call(&request.clone().with_topics(Vec::new()), version).await;
+        assert!(all.topics.len() >= 6 && all.topics.iter().all(|t| t.error_code == 0), "{all:?}");
+        for (name, partition) in [("t5", 0), ("t3", -1)] {
+            let cursor = Cursor::default().with_topic_name(topic_name(name)).with_partition_index(partition);
+            let refused = client.call(&request.clone().with_cursor(Some(cursor)), version).await;
+            assert!(refused.topics.iter().all(|t| t.error_code == ResponseError::InvalidRequest.code()), "{refused:?}");
+        }
+    }
 }

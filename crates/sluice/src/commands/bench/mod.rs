@@ -1,6 +1,7 @@
 //! `sluice bench`: measurements of this machine, each figure beside a baseline of the same run. One file a bench. Run together,
 //! each gets a process of its own, so that its memory and processor time are its own.
 
+mod broker;
 mod http;
 mod latency;
 mod open_loop;
@@ -27,13 +28,14 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// All of them, in the order they run.
-const ALL: [BenchName; 8] = [
+const ALL: [BenchName; 9] = [
     BenchName::Scoring,
     BenchName::Windows,
     BenchName::Stream,
     BenchName::Latency,
     BenchName::Predict,
     BenchName::Start,
+    BenchName::Broker,
     BenchName::Store,
     BenchName::Shipped,
 ];
@@ -76,6 +78,7 @@ fn name_of(which: BenchName) -> &'static str {
         BenchName::Predict => "predict",
         BenchName::Start => "start",
         BenchName::Windows => "windows",
+        BenchName::Broker => "broker",
         BenchName::Store => "store",
         BenchName::Shipped => "shipped",
     }
@@ -91,6 +94,7 @@ fn measure(which: BenchName, args: &Bench) -> domain::Result<Report> {
         BenchName::Predict => predict::run(scale),
         BenchName::Start => start::run(scale),
         BenchName::Windows => windows::run(scale),
+        BenchName::Broker => broker::run(scale, args.kafka.as_deref()),
         BenchName::Store => store::run(scale, args.postgres.as_deref()),
         BenchName::Shipped => shipped::run(scale),
     }?;
@@ -111,6 +115,7 @@ fn measure_apart(which: BenchName, args: &Bench) -> domain::Result<Report> {
         .args(["bench", name_of(which), "--output", "json", "--scale", &args.scale.to_string()])
         // Where a password would be seen in a list of processes, it is not.
         .envs(args.postgres.iter().map(|url| ("SLUICE_BENCH_POSTGRES", url)))
+        .envs(args.kafka.iter().map(|peer| ("SLUICE_BENCH_KAFKA", peer)))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

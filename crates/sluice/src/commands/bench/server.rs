@@ -14,12 +14,14 @@ pub const PASSWORD: &str = "bench-on-loopback";
 
 #[derive(Debug, Deserialize)]
 struct Ready {
+    #[serde(default)]
     http: String,
     kafka: String,
+    #[serde(default)]
     caught_up: u64,
 }
 
-/// A running `sluice up`.
+/// A running `sluice up`, or `sluice broker`, which has no HTTP.
 pub struct Server {
     child: Child,
     /// Held open, as the server may print.
@@ -35,28 +37,33 @@ pub struct Server {
 impl Server {
     /// Starts it on `project` (the shipped one without) and waits until it is ready. `log` gets what it says.
     pub fn start(project: Option<&Path>, data: &Path, store: bool) -> Result<Self> {
-        let cannot = |e: std::io::Error| {
-            Error::stop("cannot start a server of its own to measure", "run the bench from an installed binary").because(e)
-        };
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).map_err(cannot)?;
-        let begun = Instant::now();
-        let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
-        command.args(["up", "--output", "json", "--http", "127.0.0.1:0", "--kafka", "127.0.0.1:0", "--data"]).arg(data);
+        let mut command = own()?;
+        command.args(["up", "--http", "127.0.0.1:0"]);
         // Without one named, the shipped project: never one that lies where the bench was started.
-        command.env_remove("SLUICE_PROJECT").current_dir(data.parent().unwrap_or(Path::new("/")));
+        command.env_remove("SLUICE_PROJECT");
         if let Some(project) = project {
             command.arg("--project").arg(project);
         }
         if !store {
             command.arg("--no-store");
         }
-        let mut child = command
-            .env("SLUICE_ADMIN_PASSWORD", PASSWORD)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .map_err(cannot)?;
+        command.env("SLUICE_ADMIN_PASSWORD", PASSWORD);
+        Self::ready(command, data)
+    }
+
+    /// Starts the broker alone.
+    pub fn broker(data: &Path) -> Result<Self> {
+        let mut command = own()?;
+        command.arg("broker");
+        Self::ready(command, data)
+    }
+
+    fn ready(mut command: Command, data: &Path) -> Result<Self> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(data.with_extension("log")).map_err(cannot)?;
+        command.args(["--output", "json", "--kafka", "127.0.0.1:0", "--data"]).arg(data);
+        command.current_dir(data.parent().unwrap_or(Path::new("/")));
+        let begun = Instant::now();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().map_err(cannot)?;
         let mut line = String::new();
         let Some(stdout) = child.stdout.take() else { return Err(Error::bug("a child has no output")) };
         let mut stdout = BufReader::new(stdout);
@@ -76,8 +83,12 @@ impl Server {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn usage(&self) -> Option<Usage> {
-        usage::of(self.child.id())
+        usage::of(self.pid())
     }
 
     /// kill -9.
@@ -123,6 +134,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command of this binary.
+fn own() -> Result<Command> {
+    Ok(Command::new(std::env::current_exe().map_err(cannot)?))
+}
+
+fn cannot(e: std::io::Error) -> Error {
+    Error::stop("cannot start a server of its own to measure", "run the bench from an installed binary").because(e)
 }
 
 /// Writes a generated project as a folder.

@@ -45,7 +45,7 @@ pub fn run(scale: f64) -> Result<Report> {
         project: project.clone(),
         plan,
         data: scratch.path().to_owned(),
-        kafka: SocketAddr::from(([127, 0, 0, 1], 0)),
+        kafka: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         listener: project::ListenerSettings::default(),
         store: false,
         state_memory: 1 << 30,

@@ -49,3 +49,26 @@ fn a_store_that_others_can_read_is_wrong() {
     };
     assert_eq!((level(0o644), level(0o600)), (Level::Wrong, Level::Fine));
 }
+
+#[test]
+fn a_door_that_is_open_to_everybody_is_told() {
+    use project::ListenerAuthentication::{None as None_, Sasl};
+    use project::{ListenerSettings, ListenerTls};
+    let tls = || Some(ListenerTls { certificate: "a".into(), key: "b".into() });
+    let (inside, outside) = ("127.0.0.1:9092", "0.0.0.0:9092");
+    for (address, authentication, tls, level) in [
+        (inside, None, None, Level::Fine),
+        (inside, Some(None_), None, Level::Fine),
+        (inside, Some(Sasl), None, Level::Fine),
+        (outside, Some(Sasl), tls(), Level::Fine),
+        (outside, Some(Sasl), None, Level::Warning),
+        (outside, Some(None_), None, Level::Warning),
+        (outside, Some(None_), tls(), Level::Warning),
+        (outside, None, None, Level::Wrong),
+    ] {
+        let door = ListenerSettings { authentication, tls };
+        let found = exposure::of(address.parse().unwrap(), &door);
+        assert_eq!(found.level, level, "{address} {door:?}: {found:?}");
+        assert_eq!(found.remedy.is_none(), level == Level::Fine);
+    }
+}
