@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 from foreign.normal import normal
 
@@ -28,6 +29,12 @@ class Operator:
         first, *rest = self.run(*arguments, **options).splitlines()
         return "\n".join([first, *sorted(rest)])
 
+    def seen(self, topic, partitions):
+        """Waits until the topic is there with so many partitions: a broker hears of it from its controller, a moment after it was made."""
+        until = time.monotonic() + 60
+        while f"PartitionCount: {partitions} " not in self.run("kafka-topics", "--describe", "--topic", topic) and time.monotonic() < until:
+            pass
+
     def produce(self, topic, lines, *arguments):
         keyed = ["--reader-property", "parse.key=true", "--reader-property", "key.separator=:"]
         text = "".join(f"{line}\n" for line in lines)
@@ -45,6 +52,7 @@ class Operator:
 
 def product(at):
     at.run("kafka-topics", "--create", "--if-not-exists", "--topic", PRODUCT_TOPIC, *ALIKE)
+    at.seen(PRODUCT_TOPIC, 4)
     yield "describe", at.run("kafka-topics", "--describe", "--topic", PRODUCT_TOPIC)
     yield "produce", at.produce(PRODUCT_TOPIC, [f"acc-{n}:{{}}" for n in range(20)])
     yield "console consumer from the beginning", at.consume(PRODUCT_TOPIC, 20, "--from-beginning")
@@ -56,6 +64,7 @@ def product(at):
 
 def topics(at):
     yield "create", at.run("kafka-topics", "--create", "--topic", TOPIC, "--partitions", 3, "--replication-factor", 1)
+    at.seen(TOPIC, 3)
     yield "create again", at.run("kafka-topics", "--create", "--topic", TOPIC, "--partitions", 3)
     yield "create if missing", at.run("kafka-topics", "--create", "--topic", TOPIC, "--if-not-exists")
     yield "two replicas", at.run("kafka-topics", "--create", "--topic", "replicated", "--replication-factor", 2)
@@ -63,12 +72,14 @@ def topics(at):
     yield "bad name", at.run("kafka-topics", "--create", "--topic", "a/b")
     yield "unknown setting", at.run("kafka-topics", "--create", "--topic", "odd", "--config", "no.such=1")
     yield "with settings", at.run("kafka-topics", "--create", "--topic", "set", "--config", "retention.ms=3600000", "--config", "max.message.bytes=2000")
+    at.seen("set", 4)
     yield "describe settings", at.run("kafka-topics", "--describe", "--topic", "set")
     yield "describe", at.run("kafka-topics", "--describe", "--topic", TOPIC)
     yield "describe unknown", at.run("kafka-topics", "--describe", "--topic", "missing")
     yield "list", at.run("kafka-topics", "--list", "--topic", f"{TOPIC}|set")
     yield "more partitions", at.run("kafka-topics", "--alter", "--topic", "set", "--partitions", 5)
     yield "fewer partitions", at.run("kafka-topics", "--alter", "--topic", "set", "--partitions", 2)
+    at.seen("set", 5)
     yield "describe grown", at.run("kafka-topics", "--describe", "--topic", "set")
 
 
