@@ -59,6 +59,7 @@ bench: ## speed, latency and memory, each beside a named baseline
 	tests/setup.sh
 	target/test-venv/bin/python tests/services/postgres.py -- $(SLUICE) bench scoring windows stream latency predict start store shipped
 	target/test-venv/bin/python tests/services/kafka.py -- $(SLUICE) bench broker
+	target/test-venv/bin/python tests/services/kafka.py -- $(SLUICE) bench cluster
 
 fuzz: ## the broker's fuzz targets under libFuzzer, FUZZ_SECONDS each (needs a nightly toolchain, and cargo-fuzz installed)
 	@cargo fuzz --version > /dev/null 2>&1 || { echo "cargo-fuzz is missing; install it with: cargo install --locked cargo-fuzz"; exit 1; }

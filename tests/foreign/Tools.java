@@ -11,6 +11,8 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.common.utils.Exit;
 
@@ -27,6 +29,8 @@ public class Tools {
     private static final AtomicReference<ByteArrayOutputStream> output = new AtomicReference<>(new ByteArrayOutputStream());
     private static final AtomicReference<ByteArrayOutputStream> errors = new AtomicReference<>(new ByteArrayOutputStream());
     private static volatile Integer exitCode;
+    // What a tool wants done when the process ends, such as a producer that still holds records: done when the tool ends.
+    private static final Queue<Runnable> hooks = new ConcurrentLinkedQueue<>();
 
     private static PrintStream to(AtomicReference<ByteArrayOutputStream> target) {
         return new PrintStream(new OutputStream() {
@@ -76,7 +80,7 @@ public class Tools {
         };
         Exit.setExitProcedure(end);
         Exit.setHaltProcedure(end);
-        Exit.setShutdownHookAdder((name, hook) -> { });
+        Exit.setShutdownHookAdder((name, hook) -> hooks.add(hook));
         while (true) {
             int words;
             try {
@@ -122,6 +126,14 @@ public class Tools {
         } catch (ReflectiveOperationException unknown) {
             exitCode = 127;
             unknown.printStackTrace();
+        } finally {
+            for (Runnable hook = hooks.poll(); hook != null; hook = hooks.poll()) {
+                try {
+                    hook.run();
+                } catch (Throwable atTheEnd) {
+                    // As in a process of its own, where nobody would see it.
+                }
+            }
         }
     }
 }

@@ -379,8 +379,8 @@ pub struct Bench {
     /// A PostgreSQL for `store`, which works in a schema of its own there: postgres://user:password@host/database.
     #[arg(long, env = "SLUICE_BENCH_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub postgres: Option<String>,
-    /// An Apache Kafka for `broker`, which makes topics of its own there; with its process, folder of data and seconds of start if they
-    /// are to be compared as well.
+    /// An Apache Kafka for `broker` and `cluster`, which make topics of their own there; with its process, folder of data and seconds of
+    /// start if `broker` is to compare them as well.
     #[arg(long, env = "SLUICE_BENCH_KAFKA", value_name = "HOST:PORT[,pid=N][,data=DIR][,start=SECONDS]")]
     pub kafka: Option<String>,
 }
@@ -401,6 +401,8 @@ pub enum BenchName {
     Windows,
     /// The broker by itself: speed, latency, processor time and memory; with --kafka beside an Apache Kafka.
     Broker,
+    /// The small job and predict with the log on a cluster: --kafka names an empty one. Not among `all`.
+    Cluster,
     /// Decisions into SQLite and, with --postgres, into PostgreSQL beside plain COPY.
     Store,
     /// The shipped project on a simulated month: in process, through the log with the store on, and live.

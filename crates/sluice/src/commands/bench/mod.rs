@@ -2,6 +2,7 @@
 //! each gets a process of its own, so that its memory and processor time are its own.
 
 mod broker;
+mod cluster;
 mod http;
 mod latency;
 mod open_loop;
@@ -27,7 +28,7 @@ use report::{Document, Report};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// All of them, in the order they run.
+/// All of them that need nothing else, in the order they run.
 const ALL: [BenchName; 9] = [
     BenchName::Scoring,
     BenchName::Windows,
@@ -79,6 +80,7 @@ fn name_of(which: BenchName) -> &'static str {
         BenchName::Start => "start",
         BenchName::Windows => "windows",
         BenchName::Broker => "broker",
+        BenchName::Cluster => "cluster",
         BenchName::Store => "store",
         BenchName::Shipped => "shipped",
     }
@@ -95,6 +97,7 @@ fn measure(which: BenchName, args: &Bench) -> domain::Result<Report> {
         BenchName::Start => start::run(scale),
         BenchName::Windows => windows::run(scale),
         BenchName::Broker => broker::run(scale, args.kafka.as_deref()),
+        BenchName::Cluster => cluster::run(scale, args.kafka.as_deref()),
         BenchName::Store => store::run(scale, args.postgres.as_deref()),
         BenchName::Shipped => shipped::run(scale),
     }?;

@@ -20,9 +20,7 @@ const QUANTILES: [f64; 3] = [0.5, 0.99, 1.0];
 pub fn run(scale: f64) -> Result<Report> {
     let scratch = Scratch::new("predict")?;
     let server = Server::start(None, &scratch.join("data"), true)?;
-    let host = server.http.clone();
-    let token = log_in(&host)?;
-    let seconds = SECONDS.min(SECONDS * scale.max(0.1));
+    let seconds = seconds(scale);
     let mut report = Report::new(
         "predict",
         format!(
@@ -30,7 +28,19 @@ pub fn run(scale: f64) -> Result<Report> {
              scheduled time to the last byte of its decision, which is on disk by then; clients and server share the machine"
         ),
     );
-    for (round, (rate, goal)) in RATES.into_iter().enumerate() {
+    measure(&server, &RATES, scale, &mut report)?;
+    Ok(report)
+}
+
+fn seconds(scale: f64) -> f64 {
+    SECONDS.min(SECONDS * scale.max(0.1))
+}
+
+/// Each rate with its goal for p99, on a server of the shipped project.
+pub fn measure(server: &Server, rates: &[(f64, f64)], scale: f64, report: &mut Report) -> Result<()> {
+    let host = server.http.clone();
+    let (token, seconds) = (log_in(&host)?, seconds(scale));
+    for (round, &(rate, goal)) in rates.iter().enumerate() {
         let rate = rate * scale.min(1.0);
         let count = (rate * (seconds + WARM_SECONDS)) as u64;
         let health: Vec<Vec<u8>> = (0..count).map(|_| http::get(&host, "/health")).collect();
@@ -59,7 +69,7 @@ pub fn run(scale: f64) -> Result<Report> {
     if let Some(usage) = server.usage() {
         report.push(Figure::new("server's most memory", usage.peak_memory_mb, "MB"));
     }
-    Ok(report)
+    Ok(())
 }
 
 fn log_in(host: &str) -> Result<String> {
