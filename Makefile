@@ -9,10 +9,10 @@ SLUICE := target/release/sluice
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs test lint format docs crash long bench deny fuzz
+.PHONY: help up down logs test lint format docs crash crash-lake long bench deny fuzz
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  settings: DATA=$(DATA) PROJECT=$(PROJECT) RATE=$(RATE) (simulated payments a second) ROUNDS=$(ROUNDS)"
 
 up: ## builds and starts everything on the shipped project, with simulated payments; Ctrl-C stops
@@ -43,6 +43,9 @@ docs: ## writes docs/features.md and docs/rules.md from the shipped project, wit
 
 crash: ## kill -9 at random moments under load, ROUNDS times; every accepted payment exactly once
 	tests/run.sh build setup crash --rounds $(ROUNDS)
+
+crash-lake: ## the same for the lake, 200 rounds: every record once in its table
+	tests/run.sh build setup lake --rounds 200
 
 long: ## the tests that take hours: many crash rounds, many more random histories, a million simulated payments
 	PROPTEST_CASES=20000 tests/run.sh build setup unit

@@ -47,7 +47,7 @@ impl TableSchema {
             if all.iter().any(|c| c.name == column.name) {
                 return Err(Error::stop(
                     format!("the lake would have two columns `{}` in one table", column.name),
-                    "give the field another name, or set `lake: off` in sluice.yml",
+                    "give the field another name, or start without a lake",
                 ));
             }
             all.push(column.clone());

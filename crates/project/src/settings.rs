@@ -4,7 +4,7 @@ mod kafka;
 
 use crate::diagnostic::Diagnostic;
 use crate::section::{Report, Section, text};
-use crate::spec::{LogSettings, Secret, Settings, StoreSettings};
+use crate::spec::{LakeSettings, LogSettings, Secret, Settings, StoreSettings};
 use crate::yaml::{Content, Node};
 use crate::{listener, webhooks};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Looks up an environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-const KEYS: [&str; 8] = ["name", "description", "currency", "log", "store", "vars", "state_memory", "webhooks"];
+const KEYS: [&str; 9] = ["name", "description", "currency", "log", "store", "lake", "vars", "state_memory", "webhooks"];
 
 pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settings {
     let Some(section) = Section::open(node, "sluice.yml", &KEYS, report) else { return Settings::default() };
@@ -29,6 +29,7 @@ pub(crate) fn read(node: &Node, env: Environment, report: &mut Report) -> Settin
             .unwrap_or_default(),
         store,
         store_keep,
+        lake: section.node("lake").map(|node| lake(node, env, report)).unwrap_or_default(),
         vars: section.node("vars").map(|node| vars(node, report)).unwrap_or_default(),
         state_memory: section.parse("state_memory", report, bytes),
         webhooks: section.node("webhooks").map(|node| webhooks::read(node, env, report)).unwrap_or_default(),
@@ -106,6 +107,25 @@ pub fn read_kafka(
     match found {
         Some(found) if report.mistakes.is_empty() => Ok(found),
         _ => Err(report.mistakes),
+    }
+}
+
+/// Where the lake is: `off`, `embedded`, or a folder.
+fn lake(node: &Node, env: Environment, report: &mut Report) -> LakeSettings {
+    if node.to_json() == serde_json::Value::Bool(false) {
+        return LakeSettings::Off;
+    }
+    match resolved(node, "lake", env, report).as_deref() {
+        None | Some("off") => LakeSettings::Off,
+        Some("embedded") => LakeSettings::Embedded,
+        Some(folder) if folder.contains("://") || folder.trim().is_empty() => {
+            // What was resolved may hold a secret: the message shows what is written.
+            let written = node.text().unwrap_or_default();
+            let mistake = Diagnostic::new(node.place.clone(), format!("`lake` cannot be `{written}`"));
+            report.add(mistake.hint("write `embedded` (in the data folder), a folder such as /var/lib/lake, or `off`"));
+            LakeSettings::Off
+        }
+        Some(folder) => LakeSettings::Folder(folder.into()),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Microseconds after which the store forgets a decision; none keeps everything.
     pub store_keep: Option<i64>,
+    /// Where everything lands as tables.
+    pub lake: LakeSettings,
     /// Values for the jinja in feature files, as `var('name')`.
     pub vars: BTreeMap<String, serde_json::Value>,
     /// Bytes of feature state kept in memory; the rest waits on disk.
@@ -84,6 +86,16 @@ pub enum StoreSettings {
     Embedded,
     /// A connection string, which may hold a password.
     Postgres(Secret),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LakeSettings {
+    #[default]
+    Off,
+    /// In the data folder.
+    Embedded,
+    /// In a folder, as written: relative to where the command runs.
+    Folder(PathBuf),
 }
 
 /// Something that must not be shown: it prints as stars.

@@ -2,12 +2,14 @@
 
 mod broker;
 mod changes;
+mod lake;
 mod operate;
 mod store;
 mod users;
 
 pub use broker::{Broker, GroupName, GroupReset, Groups, KafkaAccess, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
+pub use lake::{LakeCommand, LakePlace, LakeTable, RowFormat, Sql};
 pub use operate::{Completions, Doctor, Shell, Status};
 pub use store::{StoreCommand, StorePlace, StoreVacuum};
 pub use users::{Authentication, Listener, UserGrants, Users};
@@ -58,6 +60,11 @@ pub enum Command {
     /// What is in the store, and its upkeep.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// The tables that everything lands in, and their upkeep.
+    #[command(subcommand)]
+    Lake(LakeCommand),
+    /// Runs a query over the lake.
+    Sql(Sql),
     /// Looks for what would keep an instance from running well, each with its remedy.
     Doctor(Doctor),
     /// Writes the shipped project into a folder, to be changed.
@@ -124,6 +131,7 @@ pub struct DataDir {
 #[command(after_help = "Examples:
   sluice up                                  the project of this folder, or the shipped one
   sluice up --simulate 200                   with 200 simulated payments a second
+  sluice up --lake data/lake                 everything lands in Delta tables, for sluice sql and others
   sluice up --project shop --watch           rules, lists and policy change as their files do
   sluice up --http 0.0.0.0:80 --data /var/lib/sluice
   kcat -b 127.0.0.1:9092 -t decisions        watch decisions with any Kafka client")]
@@ -149,6 +157,12 @@ pub struct Up {
     /// Does not write decisions into the store.
     #[arg(long)]
     pub no_store: bool,
+    /// Where everything lands as Delta tables; without it as sluice.yml says, which may be nowhere.
+    #[arg(long, env = "SLUICE_LAKE", value_name = "DIR", conflicts_with = "no_lake")]
+    pub lake: Option<PathBuf>,
+    /// Lands nothing in a lake, whatever sluice.yml says.
+    #[arg(long)]
+    pub no_lake: bool,
     /// Bytes of feature state kept in memory, such as 512MB; the rest waits on disk.
     #[arg(long, env = "SLUICE_STATE_MEMORY", value_parser = parse_bytes)]
     pub state_memory: Option<u64>,

@@ -4,6 +4,7 @@
 use crate::audit_sink;
 use crate::controller::Controller;
 use crate::kafka_door::KafkaDoor;
+use crate::landing::{self, Landing};
 use crate::log::{Door, Log};
 use crate::outlets::Outlets;
 use crate::predictor::Predictor;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub listener: ListenerSettings,
     /// Whether decisions go into the store.
     pub store: bool,
+    /// Where everything lands; none where there is no lake.
+    pub lake: Option<PathBuf>,
     /// Bytes of feature state in memory.
     pub state_memory: u64,
     /// How often a snapshot is begun while records come.
@@ -69,6 +72,7 @@ pub struct Instance {
     pub started: Started,
     pub kept: Arc<Kept>,
     pub outlets: Outlets,
+    pub landing: Option<Landing>,
     pub controller: Arc<Controller>,
     /// The version that judged first.
     pub version: Version,
@@ -102,6 +106,8 @@ impl Instance {
         if version.project.digest != settings.project.digest {
             topics::create(&log, &version.project)?;
         }
+
+        landing::hold(&log, &version.project, settings.lake.is_some())?;
 
         let mut sink = log.sink(topics::SEQUENCE, &topics::OUTPUTS)?;
         let (mut judge, mut mark) = Judge::open(Setup {
@@ -179,6 +185,17 @@ impl Instance {
             }
             None
         };
+        let landing = match settings.lake {
+            Some(folder) => Some(landing::start(landing::Setup {
+                log: log.clone(),
+                project: version.project.clone(),
+                plan: version.plan.clone(),
+                folder,
+                metrics: metrics.clone(),
+                stop: stop_sink.clone(),
+            })?),
+            None => None,
+        };
         tracing::info!(caught_up, seconds = begun.elapsed().as_secs_f64(), "log and state are open");
         let started = Started { caught_up };
         Ok(Self {
@@ -193,6 +210,7 @@ impl Instance {
             started,
             kept,
             outlets,
+            landing,
             controller,
             version,
             scorer: Some(scorer),
@@ -238,6 +256,10 @@ impl Instance {
         m.sequence_durable.set(progress.durable.load(Ordering::Relaxed) as i64);
         m.queue("predict").set(self.predictor.in_flight() as i64);
         m.store_lag(topics::DECISIONS, 0, self.store_behind());
+        if let Some(landing) = &self.landing {
+            let behind = progress.durable.load(Ordering::Relaxed).saturating_sub(landing.landed.sequence.load(Ordering::Relaxed));
+            m.lake.lag_records.set(behind as i64);
+        }
         m.broker.log_bytes.set(self.log.bytes() as i64);
         m.state.snapshot_pause_max.set(progress.snapshot_pause_ns.load(Ordering::Relaxed) as f64 / 1e9);
         let stats = self.kept.stats.lock();
@@ -257,7 +279,7 @@ impl Instance {
     pub async fn stop(mut self) -> Result<()> {
         self.handle.stop();
         let (scorer, sink, stop_sink) = (self.scorer.take(), self.sink.take(), self.stop_sink.clone());
-        let outlets = self.outlets;
+        let (outlets, landing) = (self.outlets, self.landing.take());
         let (audit, retention) = (self.audit.take(), self.retention.take());
         let (store, lag) = (self.store, self.lag);
         let joined = tokio::task::spawn_blocking(move || {
@@ -279,6 +301,9 @@ impl Instance {
             let stored = sink.map_or(Ok(()), join);
             let forgot = retention.map_or(Ok(()), join);
             outlets.stop();
+            if let Some(landing) = landing {
+                landing.join();
+            }
             let audited = audit.map_or(Ok(()), join);
             scored.and(stored).and(audited).and(forgot)
         });

@@ -17,6 +17,7 @@ mod feed;
 mod files;
 mod instance;
 mod kafka_door;
+mod landing;
 mod live_changes;
 mod live_simulator;
 mod log;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Up(args) => commands::up::run(&args, output),
         Command::Store(args) => commands::store::run(&args, output),
+        Command::Lake(command) => commands::lake::run(&command, output),
+        Command::Sql(args) => commands::sql::run(&args, output),
         Command::Down(args) => commands::down::run(&args),
         Command::Init(args) => commands::init::run(&args, output),
         Command::Check(args) => commands::check::run(&args, output),

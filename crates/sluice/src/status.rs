@@ -16,6 +16,11 @@ pub fn of(live: &Live) -> Status {
         let position = lag.position.load(Ordering::Relaxed);
         readers.push(reader("store".into(), topics::DECISIONS, position, recent.end(topics::DECISIONS), lag.trouble.lock().clone()));
     }
+    if let Some(landing) = &instance.landing {
+        let position = landing.landed.decisions.load(Ordering::Relaxed);
+        let trouble = landing.landed.trouble.lock().clone();
+        readers.push(reader("lake".into(), topics::DECISIONS, position, recent.end(topics::DECISIONS), trouble));
+    }
     for webhook in &outlets.webhooks {
         let state = webhook.state.lock().clone();
         let name = format!("webhook {}", webhook.name);

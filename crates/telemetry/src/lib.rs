@@ -6,8 +6,8 @@ mod process;
 
 pub use logs::{InitError, LogFormat, init_logs};
 pub use metrics::{
-    Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Metrics, Partition, Queue, Simulator, Stages, State,
-    Store, Webhook,
+    Broker, BytesDirection, CONTENT_TYPE, Decisions, Http, HttpRequest, HttpRoute, Lake, Metrics, Partition, Queue, Simulator, Stages,
+    State, Store, Webhook,
 };
 pub use process::resident_bytes;
 pub use prometheus_client::metrics::counter::Counter;

@@ -1,6 +1,10 @@
 //! Every metric of the product, with unit and help, registered in one function. Names follow OpenMetrics: base units (seconds,
 //! bytes), `_total` on counters; ours begin with `sluice_`, the process's own keep their customary names.
 
+mod lake;
+
+pub use lake::Lake;
+
 use crate::process::Process;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
 use prometheus_client::metrics::counter::Counter;
@@ -35,6 +39,7 @@ pub struct Metrics {
     pub broker: Broker,
     pub state: State,
     pub store: Store,
+    pub lake: Lake,
     pub http: Http,
     webhooks: Webhooks,
     pub simulator: Simulator,
@@ -329,6 +334,8 @@ impl Metrics {
         r.register("store_lag_records", "Records in a topic that are not yet in the store", store.lag.clone());
         r.register_with_unit("store_commit", "Time to commit a batch to the store", Unit::Seconds, store.commit_seconds.clone());
 
+        let lake = Lake::register(r);
+
         let http = Http {
             requests: Family::default(),
             seconds: Family::new_with_constructor(latency),
@@ -389,6 +396,7 @@ impl Metrics {
             broker,
             state,
             store,
+            lake,
             http,
             webhooks,
             simulator,

@@ -50,6 +50,20 @@ fn a_store_may_forget() {
 }
 
 #[test]
+fn the_lake_is_in_a_folder_or_off() {
+    let lake = |line: &str| {
+        let (found, mistakes) = settings(&format!("name: shop\n{line}\n"));
+        (found.lake, mistakes)
+    };
+    assert_eq!(lake(""), (LakeSettings::Off, vec![]));
+    assert_eq!(lake("lake: embedded"), (LakeSettings::Embedded, vec![]));
+    assert_eq!(lake("lake: off"), (LakeSettings::Off, vec![]));
+    assert_eq!(lake("lake: /var/lib/lake"), (LakeSettings::Folder("/var/lib/lake".into()), vec![]));
+    let (found, mistakes) = lake("lake: ftp://${PASSWORD}/x");
+    assert_eq!((found, mistakes), (LakeSettings::Off, vec!["`lake` cannot be `ftp://${PASSWORD}/x`".to_owned()]));
+}
+
+#[test]
 fn the_embedded_door_is_secured() {
     use crate::spec::{ListenerAuthentication, ListenerSettings, ListenerTls};
     let (found, mistakes) =

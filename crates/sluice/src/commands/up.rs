@@ -9,7 +9,7 @@ use crate::log::Door;
 use crate::opened::{self, Opened};
 use crate::platform::Live;
 use crate::running::Running;
-use crate::{kafka_door, live_simulator, stores, topics, watch};
+use crate::{kafka_door, landing, live_simulator, stores, topics, watch};
 use domain::{Alert, Error, Kind, TopicPartition};
 use std::io::IsTerminal;
 
@@ -51,6 +51,11 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
         kafka: Door { address: args.kafka, advertised: args.listener.advertise.clone() },
         listener: kafka_door::settings(&args.listener, &opened.project),
         store: !args.no_store,
+        lake: match &args.lake {
+            Some(folder) => Some(folder.clone()),
+            None if args.no_lake => None,
+            None => landing::place(&opened.project.settings.lake, &args.data.data),
+        },
         state_memory,
         snapshot_every: Duration::from_secs_f64(args.snapshot_seconds),
     };

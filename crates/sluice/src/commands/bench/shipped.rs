@@ -179,6 +179,7 @@ fn through_the_log(project: &Arc<Project>, plan: &Arc<Plan>, world: &mut World, 
         kafka: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         listener: project::ListenerSettings::default(),
         store: true,
+        lake: None,
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
     };

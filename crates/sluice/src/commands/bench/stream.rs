@@ -48,6 +48,7 @@ pub fn run(scale: f64) -> Result<Report> {
         kafka: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         listener: project::ListenerSettings::default(),
         store: false,
+        lake: None,
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
     };
