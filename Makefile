@@ -45,7 +45,7 @@ crash: ## kill -9 at random moments under load, ROUNDS times; every accepted pay
 	tests/run.sh build setup crash --rounds $(ROUNDS)
 
 crash-lake: ## the same for the lake, 200 rounds: every record once in its table
-	tests/run.sh build setup lake --rounds 200
+	LAKE_ROUNDS=200 tests/run.sh build setup lake
 
 long: ## the tests that take hours: many crash rounds, many more random histories, a million simulated payments
 	PROPTEST_CASES=20000 tests/run.sh build setup unit

@@ -42,7 +42,7 @@ stage_foreign() { "$SLUICE_TEST_PYTHON" tests/foreign/run.py --sluice "$sluice";
 stage_restarts() { "$SLUICE_TEST_PYTHON" tests/restarts.py --sluice "$sluice"; }
 stage_deploy() { "$SLUICE_TEST_PYTHON" tests/deploy.py --sluice "$sluice"; }
 stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
-stage_lake() { "$SLUICE_TEST_PYTHON" tests/lake.py --sluice "$sluice" --rounds "$rounds"; }
+stage_lake() { "$SLUICE_TEST_PYTHON" tests/lake.py --sluice "$sluice" --rounds "${LAKE_ROUNDS:-12}"; }
 stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
 stage_faults() { "$SLUICE_TEST_PYTHON" tests/faults.py --sluice "$sluice"; }
 stage_real_kafka() { "$SLUICE_TEST_PYTHON" tests/real_kafka.py --sluice "$sluice"; }
@@ -68,7 +68,7 @@ what_foreign="foreign Kafka programs, here and on Apache Kafka"
 what_restarts="changed projects on the same data, imports that are killed"
 what_deploy="lists and versions changed while payments are judged"
 what_newcomer="the README's path for a newcomer"
-what_lake="every record once in the lake's tables, $rounds kills"
+what_lake="every record once in the lake's tables, over kills"
 what_cluster="the log on a cluster that goes away and comes back"
 what_faults="faults around an instance, one at a time"
 what_real_kafka="what can go wrong with the log on a real Kafka"

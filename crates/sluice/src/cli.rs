@@ -163,6 +163,9 @@ pub struct Up {
     /// Lands nothing in a lake, whatever sluice.yml says.
     #[arg(long)]
     pub no_lake: bool,
+    /// Seconds between versions of the lake's tables. Shorter ones let a test see many.
+    #[arg(long, env = "SLUICE_LAKE_SECONDS", hide = true, default_value_t = 0.7, value_parser = parse_seconds)]
+    pub lake_seconds: f64,
     /// Bytes of feature state kept in memory, such as 512MB; the rest waits on disk.
     #[arg(long, env = "SLUICE_STATE_MEMORY", value_parser = parse_bytes)]
     pub state_memory: Option<u64>,

@@ -45,6 +45,8 @@ pub struct Settings {
     pub store: bool,
     /// Where everything lands; none where there is no lake.
     pub lake: Option<PathBuf>,
+    /// How often it gets a version of each table while records come.
+    pub lake_every: Duration,
     /// Bytes of feature state in memory.
     pub state_memory: u64,
     /// How often a snapshot is begun while records come.
@@ -191,6 +193,7 @@ impl Instance {
                 project: version.project.clone(),
                 plan: version.plan.clone(),
                 folder,
+                round: settings.lake_every,
                 metrics: metrics.clone(),
                 stop: stop_sink.clone(),
             })?),

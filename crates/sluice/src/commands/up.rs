@@ -56,6 +56,7 @@ pub fn run(args: &Up, output: OutputFormat) -> Result {
             None if args.no_lake => None,
             None => landing::place(&opened.project.settings.lake, &args.data.data),
         },
+        lake_every: Duration::from_secs_f64(args.lake_seconds),
         state_memory,
         snapshot_every: Duration::from_secs_f64(args.snapshot_seconds),
     };

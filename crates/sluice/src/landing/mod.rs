@@ -70,6 +70,8 @@ pub struct Setup {
     pub project: Arc<Project>,
     pub plan: Arc<Plan>,
     pub folder: PathBuf,
+    /// From the first record of a round to its commit.
+    pub round: Duration,
     pub metrics: Arc<Metrics>,
     pub stop: Arc<AtomicBool>,
 }

@@ -16,10 +16,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 
-/// The time from the first record of a round to its commit, commit included: a record is seen after half of that on average, and each table gets
-/// one file and one version a round.
-const ROUND: Duration = Duration::from_millis(700);
-
 /// However long commits take, records are gathered this long: a lake that is slow gets larger files, not more of them.
 const LEAST_GATHERED: Duration = Duration::from_millis(100);
 
@@ -53,6 +49,9 @@ pub(super) struct Round {
     /// The place in the sequence up to which records were read.
     place: u64,
     bytes: usize,
+    /// The time from the first record of a round to its commit, commit included: a record is seen after half of that on average, and each table
+    /// gets one version a round.
+    round: Duration,
     commit_took: Duration,
     floors: VecDeque<(Instant, Vec<(TopicPartition, i64)>)>,
     row: Vec<Value>,
@@ -89,6 +88,7 @@ impl Round {
             sequence: TopicPartition::new(topics::SEQUENCE, 0),
             place: 0,
             bytes: 0,
+            round: setup.round,
             commit_took: Duration::ZERO,
             floors: VecDeque::new(),
             row: Vec::new(),
@@ -138,7 +138,7 @@ impl Round {
             }
             return Ok(false);
         }
-        let until = Instant::now() + ROUND.saturating_sub(self.commit_took).max(LEAST_GATHERED);
+        let until = Instant::now() + self.round.saturating_sub(self.commit_took).max(LEAST_GATHERED.min(self.round));
         while !stopping && self.bytes < BUDGET {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {

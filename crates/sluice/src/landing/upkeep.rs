@@ -25,6 +25,9 @@ const HOURLY: Duration = Duration::from_secs(3600);
 /// Every so many hours also those files are looked for that no version ever named.
 const ORPHANS_EVERY: u32 = 24;
 
+/// Work that waits, at most; what finds no place comes again with a later version.
+const QUEUE: usize = 128;
+
 #[derive(Debug)]
 enum Work {
     Checkpoint,
@@ -33,7 +36,7 @@ enum Work {
 }
 
 pub(super) struct Upkeep {
-    send: mpsc::UnboundedSender<(TableName, Work)>,
+    send: mpsc::Sender<(TableName, Work)>,
     worker: JoinHandle<()>,
     counts: FxHashMap<TableName, (u32, u32)>,
     hours: u32,
@@ -43,7 +46,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn start(lake: &Lake, metrics: &Arc<Metrics>, runtime: &tokio::runtime::Runtime) -> Self {
-        let (send, mut receive) = mpsc::unbounded_channel::<(TableName, Work)>();
+        let (send, mut receive) = mpsc::channel::<(TableName, Work)>(QUEUE);
         let (lake, metrics) = (lake.clone(), metrics.clone());
         let worker = runtime.spawn(async move {
             while let Some((table, work)) = receive.recv().await {
@@ -63,18 +66,18 @@ impl Upkeep {
             (*checkpoint, *optimize) = (*checkpoint + 1, *optimize + 1);
             if *optimize >= OPTIMIZE_EVERY {
                 *optimize = 0;
-                let _ = self.send.send((table.clone(), Work::Optimize));
+                let _ = self.send.try_send((table.clone(), Work::Optimize));
             }
             if *checkpoint >= CHECKPOINT_EVERY {
                 *checkpoint = 0;
-                let _ = self.send.send((table.clone(), Work::Checkpoint));
+                let _ = self.send.try_send((table.clone(), Work::Checkpoint));
             }
         }
         if self.hourly.elapsed() >= HOURLY {
             self.hourly = Instant::now();
             self.hours += 1;
             for table in self.met.drain() {
-                let _ = self.send.send((table, Work::Hourly { orphans: self.hours.is_multiple_of(ORPHANS_EVERY) }));
+                let _ = self.send.try_send((table, Work::Hourly { orphans: self.hours.is_multiple_of(ORPHANS_EVERY) }));
             }
         }
     }

@@ -180,6 +180,7 @@ fn through_the_log(project: &Arc<Project>, plan: &Arc<Plan>, world: &mut World, 
         listener: project::ListenerSettings::default(),
         store: true,
         lake: None,
+        lake_every: Duration::from_secs(1),
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
     };

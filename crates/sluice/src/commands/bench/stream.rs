@@ -49,6 +49,7 @@ pub fn run(scale: f64) -> Result<Report> {
         listener: project::ListenerSettings::default(),
         store: false,
         lake: None,
+        lake_every: Duration::from_secs(1),
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
     };
