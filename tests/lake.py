@@ -67,6 +67,11 @@ def table(instance, name):
     return DeltaTable(str(instance.data / "lake" / "bronze" / name))
 
 
+def versions(instance):
+    """Versions that tables have got, all together."""
+    return sum(1 for _ in (instance.data / "lake" / "bronze").glob("*/_delta_log/*.json"))
+
+
 def ends(instance, topic):
     reader = Reader(instance.kafka, topic)
     try:
@@ -263,7 +268,12 @@ def main():
             except NotReady as error:
                 report.check(f"round {n + 1} starts on what the kill left", False, error)
                 break
+            before = versions(instance)
             sender = load(instance, chance, shoppers, chance.uniform(0.2, options.seconds))
+            if n % 4:
+                # A kill while tables get versions; every fourth comes while the instance starts to land.
+                until("a version in this life", lambda: versions(instance) > before)
+                time.sleep(chance.uniform(0.0, 0.3))
             instance.kill()
             sender.give_up()
         else:
