@@ -92,9 +92,11 @@ fn small(scale: f64, bootstrap: &str, report: &mut Report) -> Result<()> {
         project,
         plan,
         data: scratch.path().to_owned(),
-        kafka: SocketAddr::from(([127, 0, 0, 1], 0)),
+        kafka: SocketAddr::from(([127, 0, 0, 1], 0)).into(),
         listener: project::ListenerSettings::default(),
         store: false,
+        lake: None,
+        lake_every: Duration::from_secs(1),
         state_memory: 1 << 30,
         snapshot_every: Duration::from_secs(10),
     };
