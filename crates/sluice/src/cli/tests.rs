@@ -13,6 +13,12 @@ fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
+/// As a shell would have them: what stands in double quotes is one.
+fn words(line: &str) -> Vec<&str> {
+    let quoted = line.split('"').enumerate();
+    quoted.flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect()
+}
+
 #[test]
 fn every_command_shows_examples_that_can_be_said() {
     let cli = Cli::command();
@@ -26,7 +32,7 @@ fn every_command_shows_examples_that_can_be_said() {
         let mut tried = 0;
         for example in own {
             // Up to where a shell takes over.
-            let words: Vec<_> = example.split_whitespace().take_while(|w| !["|", ">", ">>", "&&", "||", "&"].contains(w)).collect();
+            let words: Vec<_> = words(example).into_iter().take_while(|w| !["|", "<", ">", ">>", "&&", "||", "&"].contains(w)).collect();
             let parsed = Cli::try_parse_from(std::iter::once("sluice").chain(words));
             assert!(parsed.is_ok(), "`{path}`: `sluice {example}` cannot be said: {}", parsed.unwrap_err());
             tried += 1;
