@@ -5,8 +5,8 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Our own events, and of the state's storage engine only what is wrong: it tells of every file it makes.
-const DEFAULT_LEVELS: &str = "info,lsm_tree=warn,fjall=warn";
+/// Our own events, and of the storage engines of state and lake only what is wrong: they tell of every file they make or read.
+const DEFAULT_LEVELS: &str = "info,lsm_tree=warn,fjall=warn,buoyant_kernel=warn,deltalake=warn,deltalake_core=warn,datafusion=warn";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn levels_are_read_and_mistakes_named() {
     let default = filter(None).unwrap().to_string();
-    for part in ["info", "fjall=warn", "lsm_tree=warn"] {
+    for part in ["info", "fjall=warn", "lsm_tree=warn", "buoyant_kernel=warn", "deltalake_core=warn"] {
         assert!(default.split(',').any(|p| p == part), "{default}");
     }
     assert_eq!(filter(Some("  ")).unwrap().to_string(), default);
