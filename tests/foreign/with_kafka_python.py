@@ -17,9 +17,11 @@ def attempt(act):
 
 
 TOPIC = "python"
+# Its records are of 1970, which Kafka's retention would delete within the run: it goes by their own time.
+KEPT = {"retention.ms": "-1"}
 admin = KafkaAdminClient(bootstrap_servers=bootstrap())
-say("create", attempt(lambda: admin.create_topics([NewTopic(TOPIC, 2, 1)]) and "made"))
-say("create again", attempt(lambda: admin.create_topics([NewTopic(TOPIC, 2, 1)]) and "made"))
+say("create", attempt(lambda: admin.create_topics([NewTopic(TOPIC, 2, 1, topic_configs=KEPT)]) and "made"))
+say("create again", attempt(lambda: admin.create_topics([NewTopic(TOPIC, 2, 1, topic_configs=KEPT)]) and "made"))
 producer = KafkaProducer(bootstrap_servers=bootstrap(), acks="all")
 placed = [producer.send(TOPIC, b"value %d" % n, key=b"key %d" % (n % 5), headers=[("n", b"%d" % n)], timestamp_ms=1000 + n).get(20) for n in range(50)]
 say("produce", sorted((p.partition, p.offset) for p in placed))
