@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The store in a real PostgreSQL: the shared suite against it; queries as people type them; two instances that start at once; a server
-that is away, that is locked, that is frozen, while payments go on being judged; and kill -9 of Sluice, of single sessions and of the
-whole server under load, again and again, after which each decision stands once. `--rounds` and `--count` make the last part longer,
-`--away` the time without a server.
+that is away, that is locked, that is frozen, that stands behind a network that is cut, half-open or slow, while payments go on being
+judged; and kill -9 of Sluice, of single sessions and of the whole server under load, again and again, after which each decision stands
+once. `--rounds` and `--count` make the last part longer, `--away` the time without a server.
 """
 
 import json
@@ -20,6 +20,7 @@ from harness.instance import ECOMMERCE, REPOSITORY, Instance, Workspace, argumen
 from harness.payments import TOPIC, Shoppers, payment
 from harness.report import Report
 from harness.topics import Sender, read_all
+from inject.proxy import Proxy
 from services.postgres import PASSWORD, Postgres, signal_if_there
 
 COUNTING = (
@@ -50,11 +51,11 @@ class Place:
         environment = {"STORE_PASSWORD": PASSWORD, "SLUICE_SNAPSHOT_SECONDS": "1"}
         self.instance = Instance(binary, self.folder, project, environment=environment)
 
-    def set_address(self, host, options, keep=None):
+    def set_address(self, host, options, keep=None, port=None):
         settings = self.project / "sluice.yml"
         lines = (ECOMMERCE / "sluice.yml").read_text().splitlines()
         lines = [line for line in lines if not line.startswith("store:")]
-        address = f"postgres://sluice:${{STORE_PASSWORD}}@{host}:{self.server.port}/{self.database}{options}"
+        address = f"postgres://sluice:${{STORE_PASSWORD}}@{host}:{port or self.server.port}/{self.database}{options}"
         keep = f"\n  keep: {keep}" if keep else ""
         settings.write_text("\n".join(lines) + f"\nstore:\n  address: {address}{keep}\n")
 
@@ -339,6 +340,32 @@ def away_and_slow(report, place, seconds, count):
         check_rows(report, place, wanted, "after all of it")
 
 
+def network(report, place, count):
+    """The server is well, and the network before it is not."""
+    with Proxy(("127.0.0.1", place.server.port)) as proxy:
+        place.set_address("127.0.0.1", "?sslmode=disable", port=proxy.port)
+        with place.instance as instance:
+            instance.start()
+            place.token = api.login(instance.http, instance.password).token
+            wanted = send(instance, 1000, "before")
+            caught_up(place)
+            for what, fault in [("cut", proxy.cut), ("half-open", proxy.lose)]:
+                hits = proxy.hits
+                fault()
+                wanted |= judged_meanwhile(report, place, what, count, what)
+                report.check(f"{what}: connections were hit", proxy.hits > hits)
+                proxy.heal()
+                caught_up(place)
+                report.equal(f"{what}, healed: nothing is lost", place.stored(), len(wanted))
+            position = reader(instance)["position"]
+            proxy.slow(0.05, 256 << 10)
+            wanted |= send(instance, count, "slow")
+            until("a slow network to bring something", lambda: reader(instance)["position"] > position, 60)
+            proxy.heal()
+            caught_up(place)
+            check_rows(report, place, wanted, "after a network that was cut, half-open and slow")
+
+
 def check_rows(report, place, wanted, what):
     """Each decision of the topic stands once, with its transaction and its alerts."""
     topic = decided(place.instance)
@@ -454,7 +481,7 @@ def main():
     parser.add_argument("--count", type=int, default=30_000, help="payments that are judged meanwhile")
     parser.add_argument("--away", type=float, default=5, help="seconds without a server")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--only", nargs="*", help="these parts: suite people encrypted retention at_once away crashes")
+    parser.add_argument("--only", nargs="*", help="these parts: suite people encrypted retention at_once away network crashes")
     args = parser.parse_args()
     report = Report("postgres")
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(10**6)
@@ -470,6 +497,7 @@ def main():
             "retention": lambda: retention(report, Place(binary, folder, server, "kept", keep="2 days")),
             "at_once": lambda: started_at_once(report, binary, folder, server),
             "away": lambda: away_and_slow(report, Place(binary, folder, server, "away"), args.away, 3000),
+            "network": lambda: network(report, Place(binary, folder, server, "network"), 3000),
             "crashes": lambda: crashes(report, Place(binary, folder, server, "crashes"), args.rounds, args.count, random.Random(seed)),
         }
         for name, part in parts.items():

@@ -19,7 +19,8 @@ class Proxy:
     def __init__(self, target=None):
         self.target = target
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.port = self.listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
         self.lock = threading.Lock()
         self.links = set()
         self.away = False
