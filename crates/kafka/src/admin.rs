@@ -132,8 +132,10 @@ impl Admin {
     pub fn topic_config(&self, name: &str) -> Result<Vec<ConfigView>> {
         let what = format!("cannot ask for the settings of `{name}`");
         let asked = [ResourceSpecifier::Topic(name)];
-        let answer = self.client(&what)?.describe_configs(&asked, &change::options());
-        let answers = futures::executor::block_on(answer).map_err(|e| self.cluster.error(&what, e))?;
+        // The client must live until the answer is there: it is its thread that takes it.
+        let client = self.client(&what)?;
+        let answers =
+            futures::executor::block_on(client.describe_configs(&asked, &change::options())).map_err(|e| self.cluster.error(&what, e))?;
         let mut found = Vec::new();
         for answer in answers {
             let resource = answer.map_err(|code| Error::stop(format!("{what}: {code}"), "give the user the right to describe topics"))?;
