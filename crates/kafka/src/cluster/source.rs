@@ -54,13 +54,16 @@ struct Lane {
     held_to: i64,
 }
 
-/// The client's news. An end that was reached is none to be told.
+/// The client's news. An end that was reached is none to be told, nor is trouble with a group's coordinator: the client keeps a
+/// connection to one because assigned partitions want a group's name, and we join none.
 pub(super) struct Listening;
 
 impl ClientContext for Listening {
     fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PartitionEOF)) {
-            tracing::warn!(%error, reason, "the Kafka client reports");
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::PartitionEOF) => {}
+            _ if reason.starts_with("GroupCoordinator:") => tracing::debug!(%error, reason, "the Kafka client reports"),
+            _ => tracing::warn!(%error, reason, "the Kafka client reports"),
         }
     }
 }
