@@ -3,6 +3,7 @@
 mod broker;
 mod changes;
 mod lake;
+mod models;
 mod operate;
 mod store;
 mod users;
@@ -10,6 +11,7 @@ mod users;
 pub use broker::{Broker, GroupName, GroupReset, Groups, KafkaAccess, TopicConsent, TopicCreate, TopicTail, Topics};
 pub use changes::{Deploy, ListsCommand, Target, Versions};
 pub use lake::{LakeCommand, LakePlace, LakeTable, RowFormat, Sql};
+pub use models::{ModelKind, ModelsChoice, ModelsCommand, ModelsRun};
 pub use operate::{Completions, Doctor, Shell, Status};
 pub use store::{StoreCommand, StorePlace, StoreVacuum};
 pub use users::{Authentication, Listener, UserGrants, Users};
@@ -95,6 +97,9 @@ pub enum Command {
     Simulate(Simulate),
     /// Turns a CSV, JSON lines or Parquet file into events of a stream.
     Import(Import),
+    /// Builds, tests and documents the lake's tables by SQL models in dbt's dialect.
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// The topics of an instance or a cluster: what stands in them, making, emptying and deleting them.
     #[command(subcommand)]
     Topics(Topics),

@@ -21,6 +21,7 @@ mod landing;
 mod live_changes;
 mod live_simulator;
 mod log;
+mod models;
 mod opened;
 mod outlets;
 mod platform;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import::run(&args, output),
         Command::Status(args) => commands::status::run(&args, output),
         Command::Doctor(args) => commands::doctor::run(&args, output),
+        Command::Models(command) => commands::models::run(&command, output),
         Command::Topics(args) => commands::topics::run(&args, output),
         Command::Groups(args) => commands::groups::run(&args, output),
         Command::Users(command) => commands::users::run(&command, output),

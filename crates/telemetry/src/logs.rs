@@ -5,8 +5,10 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Our own events, and of the storage engines of state and lake only what is wrong: they tell of every file they make or read.
-const DEFAULT_LEVELS: &str = "info,lsm_tree=warn,fjall=warn,buoyant_kernel=warn,deltalake=warn,deltalake_core=warn,datafusion=warn";
+/// Our own events, and of the storage engines of state and lake only what is wrong: they tell of every file they make or read,
+/// and a merge warns of a figure it has to work out.
+const DEFAULT_LEVELS: &str = "info,lsm_tree=warn,fjall=warn,buoyant_kernel=warn,deltalake=warn,deltalake_core=warn,datafusion=warn,\
+     deltalake_core::operations::merge=error";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -13,10 +13,18 @@ fn the_command_line_is_sound() {
     Cli::command().debug_assert();
 }
 
-/// As a shell would have them: what stands in double quotes is one.
+/// As a shell would have them: what stands in quotes of either kind is one.
 fn words(line: &str) -> Vec<&str> {
-    let quoted = line.split('"').enumerate();
-    quoted.flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() }).collect()
+    let (mut words, mut rest) = (Vec::new(), line.trim());
+    while let Some(first) = rest.chars().next() {
+        let (word, after) = match first {
+            '"' | '\'' => rest[1..].split_once(first).unwrap_or((&rest[1..], "")),
+            _ => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
 }
 
 #[test]

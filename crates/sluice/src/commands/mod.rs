@@ -13,6 +13,7 @@ pub mod import;
 pub mod init;
 pub mod lake;
 pub mod lists;
+pub mod models;
 mod reach;
 pub mod replay;
 pub mod score;

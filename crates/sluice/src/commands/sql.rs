@@ -19,6 +19,7 @@ pub fn run(args: &Sql, output: OutputFormat) -> Result {
     let versions = args.versions.iter().map(|(table, version)| Ok((table.parse()?, *version))).collect::<domain::Result<Vec<_>>>()?;
     let rows = small_runtime()?.block_on(async {
         let session = lake.session().await?;
+        crate::models::register(&session).await?;
         for (table, version) in &versions {
             session.register_version(table, *version, table).await?;
         }

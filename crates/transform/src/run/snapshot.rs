@@ -97,7 +97,7 @@ impl Parts {
                 let updated = updated_at.map_or_else(|| now.clone(), |column| format!("s.{column}"));
                 let changed = move |source: &[Column]| {
                     let all: Vec<String> = columns.clone().unwrap_or_else(|| source.iter().map(|c| c.name.clone()).collect());
-                    let each: Vec<String> = all.iter().map(|c| format!("s.{c} is distinct from o.{c}")).collect();
+                    let each: Vec<String> = all.iter().map(|c| format!("(s.{c} is distinct from o.{c})")).collect();
                     format!("({})", each.join(" or "))
                 };
                 (updated, Box::new(changed))

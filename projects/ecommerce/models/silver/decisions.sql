@@ -5,7 +5,8 @@ with raw as (
   select * from {{ source('bronze', 'decisions') }}
   where transaction_id is not null
   {%- if is_incremental() %}
-    and sequence > (select max(sequence) from {{ this }})
+    and sequence > (select coalesce(max(sequence), -1) from {{ this }})
+    and transaction_id not in (select transaction_id from {{ this }})
   {%- endif %}
 ),
 

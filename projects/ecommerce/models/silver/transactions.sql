@@ -6,7 +6,7 @@ with raw as (
   where transaction_id is not null
     and amount is not null
   {%- if is_incremental() %}
-    and _ingest_time >= (select max(ingest_time) from {{ this }})
+    and _sequence > (select coalesce(max(sequence), -1) from {{ this }})
     and transaction_id not in (select transaction_id from {{ this }})
   {%- endif %}
 ),
