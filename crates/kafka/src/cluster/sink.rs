@@ -1,5 +1,9 @@
 //! Writing a cluster: what batches made and their entries in the sequence are one Kafka transaction, so nothing is ever half-written.
 //! While the cluster is away the same transaction is tried again.
+//!
+//! Two producers take turns. A transaction that is committed still gets its markers written by the cluster, and until then its producer
+//! may not begin the next: the client library asks again after 20 ms, which would be most of what a decision takes. The order holds all
+//! the same: the other begins when the commit was acknowledged, which nothing can undo.
 
 use super::deliveries::{Deliveries, NumberedProducer, send};
 use super::{Cluster, PATIENCE};
@@ -12,21 +16,23 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 impl Cluster {
-    /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`. Whoever wrote with the same
-    /// `transactional_id` before is fenced from the first call of `recover` on.
-    pub fn sink(&self, transactional_id: &str, sequence: &str, topics: &[&str]) -> Result<ClusterSink> {
-        let producer: NumberedProducer = self
-            .config()
-            .set("transactional.id", transactional_id)
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "0")
-            .set("compression.type", "lz4")
-            .set("queue.buffering.max.messages", "1000000")
-            .create_with_context(Deliveries::default())
-            .map_err(|e| self.error("cannot make a producer", e))?;
+    /// Writes the sequence to partition 0 of `sequence` and output `i` to partition 0 of `topics[i]`, under the transactional ids
+    /// `{id}-0` and `{id}-1`. Whoever wrote with them before is fenced from the first call of `recover` on.
+    pub fn sink(&self, id: &str, sequence: &str, topics: &[&str]) -> Result<ClusterSink> {
+        let producer = |turn: usize| {
+            let made: std::result::Result<NumberedProducer, KafkaError> = self
+                .config()
+                .set("transactional.id", format!("{id}-{turn}"))
+                .set("enable.idempotence", "true")
+                .set("linger.ms", "0")
+                .set("compression.type", "lz4")
+                .set("queue.buffering.max.messages", "1000000")
+                .create_with_context(Deliveries::default());
+            made.map_err(|e| self.error("cannot make a producer", e))
+        };
         Ok(ClusterSink {
             cluster: self.clone(),
-            producer: Some(producer),
+            producers: Some([producer(0)?, producer(1)?]),
             sequence: sequence.to_owned(),
             topics: topics.iter().map(|t| (*t).to_owned()).collect(),
             commits: None,
@@ -45,7 +51,7 @@ struct Commit {
 /// Writes a cluster in transactions, one after the other on a thread of its own; what waits meanwhile goes into the next one together.
 pub struct ClusterSink {
     cluster: Cluster,
-    producer: Option<NumberedProducer>,
+    producers: Option<[NumberedProducer; 2]>,
     sequence: String,
     topics: Vec<String>,
     commits: Option<SyncSender<Commit>>,
@@ -71,8 +77,10 @@ impl Sink for ClusterSink {
                 "a topic was replaced; restore it, or start with another name in sluice.yml",
             ));
         }
-        let Some(producer) = self.producer.take() else { return Ok(()) };
-        producer.init_transactions(PATIENCE * 3).map_err(|e| self.cluster.error("cannot begin to write", e))?;
+        let Some(producers) = self.producers.take() else { return Ok(()) };
+        for producer in &producers {
+            producer.init_transactions(PATIENCE * 3).map_err(|e| self.cluster.error("cannot begin to write", e))?;
+        }
         // Whoever wrote before is fenced, so the sequence has its end.
         self.cluster.seen.load(&self.cluster, &self.sequence)?;
         self.cluster.seen.look(&self.cluster)?;
@@ -81,7 +89,7 @@ impl Sink for ClusterSink {
         let (cluster, sequence, topics) = (self.cluster.clone(), self.sequence.clone(), self.topics.clone());
         std::thread::Builder::new()
             .name("kafka-commit".into())
-            .spawn(move || write(&cluster, &producer, &sequence, &topics, &waiting))
+            .spawn(move || write(&cluster, &producers, &sequence, &topics, &waiting))
             .map_err(|e| Error::stop("could not start the writing thread", "raise the limit on threads").because(e))?;
         self.commits = Some(commits);
         let (looking, ended) = sync_channel(1);
@@ -111,8 +119,9 @@ impl Sink for ClusterSink {
     }
 }
 
-fn write(cluster: &Cluster, producer: &NumberedProducer, sequence: &str, topics: &[String], waiting: &Receiver<Commit>) {
-    while let Ok(first) = waiting.recv() {
+fn write(cluster: &Cluster, producers: &[NumberedProducer; 2], sequence: &str, topics: &[String], waiting: &Receiver<Commit>) {
+    for producer in producers.iter().cycle() {
+        let Ok(first) = waiting.recv() else { return };
         let mut commits = vec![first];
         commits.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(63));
         let written = cluster.seen.verdict();
