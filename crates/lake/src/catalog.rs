@@ -9,24 +9,41 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result as SqlResult};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::{SQLOptions, SessionContext};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionConfig};
+use deltalake::DeltaTable;
 use deltalake::delta_datafusion::planner::DeltaPlanner;
 use domain::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The schemas there are even while they are empty.
 pub(crate) const SCHEMAS: [&str; 3] = ["bronze", "silver", "gold"];
 
 const CATALOG: &str = "lake";
 
-/// Memory that the queries of one session may use before they write to temporary files.
+/// Memory that one query at a time may use before it writes to temporary files; several share as much for each of them. Whoever needs it first
+/// has it: even parts for every step of every query would be too small for most of them.
 const MEMORY: usize = 1 << 30;
+
+/// Columns of texts that point into larger buffers. What comes out of a join then counts the whole of them in each batch, and a sort of it is
+/// refused for want of memory that it does not need.
+const VIEW_TYPES: &str = "datafusion.execution.parquet.schema_force_view_types";
+
+/// How tables are scanned; a table asks a session for nothing else.
+static SCANS: LazyLock<Arc<SessionState>> = LazyLock::new(|| {
+    let config = SessionConfig::new().set_bool(VIEW_TYPES, false).set_bool("datafusion.execution.parquet.pushdown_filters", true);
+    Arc::new(SessionStateBuilder::new().with_config(config).build())
+});
+
+/// A table as queries read it.
+pub(crate) async fn provider(table: &DeltaTable) -> SqlResult<Arc<dyn TableProvider>> {
+    Ok(Arc::new(table.table_provider().with_session(SCANS.clone()).build().await?))
+}
 
 /// Where SQL runs. A statement sees each table at one version; the next one sees what was committed in between.
 #[derive(Clone)]
@@ -36,19 +53,32 @@ pub struct Session {
 }
 
 impl Lake {
-    /// A new session. A name without a schema is looked for in `public`, where nothing is but what the session registers.
+    /// A new session for one query at a time.
     ///
     /// # Errors
     /// Retry: the storage is away.
     pub async fn session(&self) -> Result<Session> {
+        self.session_for(1).await
+    }
+
+    /// A new session for so many queries at a time. A name without a schema is looked for in `public`, where nothing is but what the session
+    /// registers.
+    ///
+    /// # Errors
+    /// Retry: the storage is away.
+    pub async fn session_for(&self, queries: usize) -> Result<Session> {
         let tables = self.tables().await?;
         let cannot = |e| Error::bug("cannot make a SQL session").because(e);
         let mut config = SessionConfig::new().with_default_catalog_and_schema(CATALOG, "public").with_information_schema(true);
+        config = config.set_bool(VIEW_TYPES, false);
         // Joins of partition columns, which are dictionaries, may fail where filters made while running hold them.
         config = config
             .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 0)
             .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 0);
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc().map_err(cannot)?;
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(MEMORY * queries.max(1))))
+            .build_arc()
+            .map_err(cannot)?;
         let mut storage = self.root().clone();
         storage.set_path("");
         runtime.register_object_store(&storage, self.storage().clone());
@@ -134,7 +164,7 @@ impl Session {
     /// Stop: there is no such version.
     pub async fn register_version(&self, name: &TableName, version: u64, known_as: &TableName) -> Result<()> {
         let table = self.lake.version(name, version).await?;
-        let provider = table.table_provider().await.map_err(|e| error::sql(format!("cannot read {name}"), e))?;
+        let provider = provider(&table).await.map_err(|e| error::sql(format!("cannot read {name}"), e))?;
         self.register(known_as, provider)
     }
 }
@@ -204,7 +234,7 @@ impl SchemaProvider for Schema {
         let external = |e: Error| DataFusionError::External(Box::new(e));
         let Some(found) = self.lake.table(&name).await.map_err(external)? else { return Ok(None) };
         self.known.lock().insert(table.to_owned());
-        found.table_provider().await.map(Some)
+        provider(&found).await.map(Some)
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> SqlResult<Option<Arc<dyn TableProvider>>> {

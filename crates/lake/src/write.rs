@@ -163,7 +163,7 @@ async fn once(rows: &DataFrame, keys: &[String], name: &TableName) -> Result<()>
 /// The table's rows whose keys come among the new ones (semi), or do not (anti).
 async fn joined(table: &DeltaTable, rows: &DataFrame, keys: &[String], which: JoinType) -> Result<DataFrame> {
     let failed = |e| error::sql("the query failed", e);
-    let provider = table.table_provider().await.map_err(failed)?;
+    let provider = crate::catalog::provider(table).await.map_err(failed)?;
     let context = datafusion::execution::context::SessionContext::new_with_state(rows.clone().into_parts().0);
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let there = context.read_table(provider).map_err(failed)?;

@@ -74,7 +74,7 @@ pub trait Engine: Send + Sync {
     /// Runs a query whose answer is small.
     fn query(&self, sql: &str) -> Result<Rows>;
 
-    /// Makes or replaces a view. What stands there as a table goes.
+    /// Makes or replaces a view. What stands there as a table goes, or is a reason to refuse.
     fn create_view(&self, relation: &Relation, sql: &str) -> Result<()>;
 
     /// Writes the rows of a query into a table, which is made where there is none (whatever the way of writing); gives back how many rows were

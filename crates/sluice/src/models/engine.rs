@@ -33,7 +33,7 @@ impl LakeEngine {
             .enable_all()
             .build()
             .map_err(|e| Error::stop("cannot start", "raise the limit on threads").because(e))?;
-        let session = runtime.block_on(lake.session())?;
+        let session = runtime.block_on(lake.session_for(threads))?;
         let views = Views::of(&lake)?;
         runtime.block_on(register_all(&session, views.all()?));
         Ok(Self { lake, session, views, runtime, planning: RwLock::new(()) })

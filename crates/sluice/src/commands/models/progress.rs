@@ -49,17 +49,15 @@ impl Watch for Progress {
             return;
         }
         let what = if node.stands() { node.relation.to_string().replace('"', "") } else { node.name.clone() };
+        let (status, kind, message) = (result.status.word(), node.kind.word(), result.message.as_deref().unwrap_or_default());
+        if result.status == Status::Skipped {
+            println!("{n:>4} of {total:<4} {status:<8} {kind:<9} {what}: {message}");
+            return;
+        }
         let rows = result.rows.map(|rows| format!("{rows} rows")).unwrap_or_default();
-        println!(
-            "{n:>4} of {total:<4} {:<8} {:<9} {what:<48} {rows:>14} {:>8.2} s",
-            result.status.word(),
-            node.kind.word(),
-            result.seconds()
-        );
-        if let Some(message) = &result.message {
-            for line in message.lines() {
-                println!("               {line}");
-            }
+        println!("{n:>4} of {total:<4} {status:<8} {kind:<9} {what:<60} {rows:>14} {:>8.2} s", result.seconds());
+        for line in message.lines() {
+            println!("               {line}");
         }
     }
 }
