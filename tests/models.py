@@ -20,7 +20,7 @@ from confluent_kafka import Producer
 from harness import lakehouse
 from harness.instance import ECOMMERCE, Instance, Workspace, arguments, until
 from harness.report import Report
-from harness.topics import read_all
+from harness.topics import Reader, read_all
 
 START = "2026-01-05T00:00:00Z"
 # What comes first is built, and then the rest by what is new.
@@ -101,6 +101,9 @@ class Lake:
     def count(self, name):
         return lakehouse.rows(self.folder, name)
 
+    def reaches(self, name, topic, ends):
+        return lakehouse.reaches(self.folder, name, topic, ends)
+
 
 def models(instance, verb, *options, project=None, lines=True):
     """Runs `sluice models VERB`: (exit code, documents it printed, result)."""
@@ -118,6 +121,15 @@ def fields_of(stream):
     """The topic of a stream, the field that is its key, and the one that is its time."""
     text = yaml.safe_load((ECOMMERCE / "events" / f"{stream}.yml").read_text())
     return text.get("topic", stream), text["key"], text["event_time"]
+
+
+def ends(instance, topic):
+    """The next offset of each partition of a topic."""
+    reader = Reader(instance.kafka, topic)
+    try:
+        return reader.ends()
+    finally:
+        reader.close()
 
 
 def simulate(report, instance, world, count):
@@ -149,6 +161,8 @@ def land(report, instance, world, wanted, belongs, what):
     wanted["bronze.decisions"] = wanted["bronze.transactions"]
     lake = Lake(instance)
     until(f"{what} landed", lambda: all(lake.count(name) >= n for name, n in wanted.items()), 240)
+    # Alerts are written with their decisions, but each table is committed by itself.
+    until(f"alerts of {what} landed", lambda: lake.reaches("bronze.alerts", "alerts", ends(instance, "alerts")), 120)
     report.equal(f"{what} landed, nothing twice", (left, {name: lake.count(name) for name in wanted}), (0, wanted))
 
 

@@ -16,6 +16,15 @@ def rows(folder, name):
         return 0
 
 
+def reaches(folder, name, topic, ends):
+    """Whether a table holds all of a topic, whose partitions end as given."""
+    try:
+        found = DeltaTable(str(folder / name.replace(".", "/")))
+    except Exception:  # noqa: BLE001 - it is being made
+        return False
+    return all((found.transaction_version(f"sluice:{topic}:{partition}") or 0) >= end for partition, end in ends.items())
+
+
 def compare(report, database, folder, name, sql):
     """A table must hold just the rows that a query gives, in the columns that the query has."""
     database.register("built", table(folder, name))
