@@ -340,6 +340,54 @@ def commands(report, instance, folder):
     report.check("`sluice check` tells it too", checked.returncode == 1 and said["mistakes"] == mistakes, said)
 
 
+# A small project with every way in which a model can stand; what it holds after its seed changed.
+EVERY_KIND = {
+    "dbt_project.yml": "name: kinds\nmodels: {kinds: {+schema: kinds}}\nseeds: {kinds: {+schema: kinds}}\nsnapshots: {kinds: {+schema: kinds}}\n",
+    "macros/generate_schema_name.sql": "{% macro generate_schema_name(name, node) -%}{{ name }}{%- endmacro %}",
+    "models/view_of_seed.sql": "select * from {{ ref('things') }} where pieces is not null",
+    "models/view_of_view.sql": "select count(*) as things, sum(pieces) as pieces from {{ ref('view_of_seed') }}",
+    "models/nowhere.sql": "{{ config(materialized='ephemeral') }} select id, name from {{ ref('things') }}",
+    "models/merged.sql": "{{ config(materialized='incremental', unique_key='id') }} select id, name from {{ ref('nowhere') }}",
+    "models/replaced.sql": "{{ config(materialized='incremental', unique_key='id', incremental_strategy='delete+insert') }}"
+    " select id, name, 1 as part from {{ ref('nowhere') }} union all select id, name, 2 from {{ ref('nowhere') }}",
+    "models/grown.sql": "{{ config(materialized='incremental', on_schema_change='append_new_columns') }}"
+    " select id {% if is_incremental() %}, name {% endif %} from {{ ref('nowhere') }}",
+    "snapshots/history.sql": "{% snapshot history %}{{ config(unique_key='id', strategy='check', check_cols='all', hard_deletes='new_record') }}"
+    " select * from {{ ref('things') }}{% endsnapshot %}",
+    "models/merged.yml": "models: [{name: merged, columns: [{name: name, data_tests: [{accepted_values: {arguments: {values: [ant, bee, wasp]},"
+    " config: {severity: warn, store_failures: true}}}]}]}]\n",
+}
+SEEDS = ("id,name,pieces\n1,ant,5\n2,bee,6\n3,cat,\n", "id,name,pieces\n1,ant,5\n2,wasp,6\n4,bee,1\n")
+KINDS = {
+    "view_of_view": ("things, pieces", [(3, 12)]),
+    "merged": ("id, name", [(1, "ant"), (2, "wasp"), (3, "cat"), (4, "bee")]),
+    "replaced": ("id, name, part", [(n, name, part) for n, name in ((1, "ant"), (2, "wasp"), (3, "cat"), (4, "bee")) for part in (1, 2)]),
+    "grown": ("id, coalesce(name, '-') as name", [(1, "-"), (1, "ant"), (2, "-"), (2, "wasp"), (3, "-"), (4, "bee")]),
+    "history": (
+        "id, name, dbt_valid_to is null as holds, dbt_is_deleted as deleted",
+        [(1, "ant", True, "False"), (2, "bee", False, "False"), (2, "wasp", True, "False"), (3, "cat", False, "False"), (3, "cat", True, "True"),
+         (4, "bee", True, "False")],
+    ),
+}
+
+
+def kinds(report, instance, folder):
+    """Views, ephemeral and all incremental models, snapshots with deletions and stored failures on the lake, built twice."""
+    for file, text in EVERY_KIND.items():
+        (folder / "kinds" / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "kinds" / file).write_text(text)
+    (folder / "kinds" / "seeds").mkdir()
+    for seed in SEEDS:
+        (folder / "kinds" / "seeds" / "things.csv").write_text(seed)
+        code, documents, done = models(instance, "build", project=folder / "kinds")
+        report.equal("a project with every kind of model is built", (code, bad(documents)), (0, []))
+    for name, (columns, expected) in KINDS.items():
+        found = instance.run("sql", f"select {columns} from kinds.{name}", "--lake", folder / "lake", "--output", "json")
+        rows = [tuple(json.loads(line).values()) for line in found.stdout.splitlines()]
+        report.equal(f"kinds.{name}", sorted(rows, key=str), sorted(expected, key=str))
+    report.equal("a test that warned kept its rows", Lake(instance).table("dbt_test__audit.accepted_values_merged_name__ant__bee__wasp").num_rows, 1)
+
+
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--count", default=4000, type=int, help="payments to simulate")
@@ -372,6 +420,8 @@ def main():
             again(report, instance, lake)
         with report.part("commands"):
             commands(report, instance, folder)
+        with report.part("kinds"):
+            kinds(report, instance, folder)
         with report.part("mutations"):
             mutations(report, instance, folder)
         report.equal("the instance stops", instance.stop()[0], 0)
