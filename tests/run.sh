@@ -11,8 +11,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --rounds) rounds=$2; shift 2 ;;
         -h | --help) sed -n '2,3s/^# //p' "$0"; echo "stages: ${all[*]}"; exit 0 ;;
-        *) declare -F "stage_$1" > /dev/null || [[ " ${all[*]} " = *" $1 "* ]] || { echo "unknown stage $1; there are: ${all[*]}" >&2; exit 2; }
-            stages+=("$1"); shift ;;
+        *) stages+=("$1"); shift ;;
     esac
 done
 [ ${#stages[@]} -gt 0 ] || stages=("${all[@]}")
@@ -92,6 +91,9 @@ count() {
 }
 
 started=$SECONDS
+for name in "${stages[@]}"; do
+    declare -F "stage_$name" > /dev/null || { echo "unknown stage $name; there are: ${all[*]} crash_kafka" >&2; exit 2; }
+done
 for name in "${stages[@]}"; do
     log=$logs/$name.log
     what=what_$name
