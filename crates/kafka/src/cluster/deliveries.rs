@@ -27,7 +27,12 @@ struct Batch {
     outcomes: Vec<(usize, Result<i64, KafkaError>)>,
 }
 
-impl ClientContext for Deliveries {}
+impl ClientContext for Deliveries {
+    /// Each connection tells each attempt; what it means for the records is told by whoever waits for them.
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "the Kafka client reports");
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = usize;
