@@ -52,7 +52,7 @@ long: ## the tests that take hours: many crash rounds, many more random historie
 	tests/run.sh build setup crash --rounds 1000
 	target/test-venv/bin/python tests/faults.py --hold 30 --trials 10 --write docs/faults.md
 	target/test-venv/bin/python tests/broker_crash.py --rounds 25
-	target/test-venv/bin/python tests/postgres.py --only away crashes --away 60 --rounds 60 --count 1000000
+	target/test-venv/bin/python tests/postgres.py --only away network crashes --away 60 --rounds 60 --count 1000000
 	KAFKA_ROUNDS=25 tests/run.sh crash_kafka
 	target/test-venv/bin/python tests/real_kafka.py --only away --away 30
 	target/test-venv/bin/python tests/world.py --payments 1000000 --days 60 --feature-payments 200000

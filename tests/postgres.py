@@ -340,8 +340,8 @@ def away_and_slow(report, place, seconds, count):
         check_rows(report, place, wanted, "after all of it")
 
 
-def network(report, place, count):
-    """The server is well, and the network before it is not."""
+def network(report, place, count, half_open):
+    """The server is well, and the network before it is not. A connection over which nothing comes any more is given up after a minute."""
     with Proxy(("127.0.0.1", place.server.port)) as proxy:
         place.set_address("127.0.0.1", "?sslmode=disable", port=proxy.port)
         with place.instance as instance:
@@ -349,7 +349,7 @@ def network(report, place, count):
             place.token = api.login(instance.http, instance.password).token
             wanted = send(instance, 1000, "before")
             caught_up(place)
-            for what, fault in [("cut", proxy.cut), ("half-open", proxy.lose)]:
+            for what, fault in [("cut", proxy.cut)] + [("half-open", proxy.lose)] * half_open:
                 hits = proxy.hits
                 fault()
                 wanted |= judged_meanwhile(report, place, what, count, what)
@@ -358,12 +358,12 @@ def network(report, place, count):
                 caught_up(place)
                 report.equal(f"{what}, healed: nothing is lost", place.stored(), len(wanted))
             position = reader(instance)["position"]
-            proxy.slow(0.05, 256 << 10)
+            proxy.slow(0.02, 1 << 20)
             wanted |= send(instance, count, "slow")
             until("a slow network to bring something", lambda: reader(instance)["position"] > position, 60)
             proxy.heal()
             caught_up(place)
-            check_rows(report, place, wanted, "after a network that was cut, half-open and slow")
+            check_rows(report, place, wanted, "after a network that failed")
 
 
 def check_rows(report, place, wanted, what):
@@ -479,7 +479,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how often something is killed")
     parser.add_argument("--count", type=int, default=30_000, help="payments that are judged meanwhile")
-    parser.add_argument("--away", type=float, default=5, help="seconds without a server")
+    parser.add_argument("--away", type=float, default=5, help="seconds without a server; from 30 on, connections are half-open for a minute as well")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--only", nargs="*", help="these parts: suite people encrypted retention at_once away network crashes")
     args = parser.parse_args()
@@ -497,7 +497,7 @@ def main():
             "retention": lambda: retention(report, Place(binary, folder, server, "kept", keep="2 days")),
             "at_once": lambda: started_at_once(report, binary, folder, server),
             "away": lambda: away_and_slow(report, Place(binary, folder, server, "away"), args.away, 3000),
-            "network": lambda: network(report, Place(binary, folder, server, "network"), 3000),
+            "network": lambda: network(report, Place(binary, folder, server, "network"), 2000, args.away >= 30),
             "crashes": lambda: crashes(report, Place(binary, folder, server, "crashes"), args.rounds, args.count, random.Random(seed)),
         }
         for name, part in parts.items():
