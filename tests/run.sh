@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster real_kafka e2e_kafka postgres deploy newcomer lake models faults security broker_crash crash)
+all=(setup lint build unit projects world e2e bad_input openapi doors online_retail foreign restarts cluster real_kafka e2e_kafka postgres deploy newcomer lake models dbt faults security broker_crash crash)
 rounds=${ROUNDS:-25}
 stages=()
 while [ $# -gt 0 ]; do
@@ -44,6 +44,7 @@ stage_newcomer() { "$SLUICE_TEST_PYTHON" tests/newcomer.py --sluice "$sluice"; }
 stage_lake() { "$SLUICE_TEST_PYTHON" tests/lake.py --sluice "$sluice" --rounds "${LAKE_ROUNDS:-12}"; }
 stage_cluster() { "$SLUICE_TEST_PYTHON" tests/cluster.py --sluice "$sluice"; }
 stage_models() { "$SLUICE_TEST_PYTHON" tests/models.py --sluice "$sluice"; }
+stage_dbt() { "$SLUICE_TEST_PYTHON" tests/dbt_compare.py --sluice "$sluice"; }
 stage_faults() { "$SLUICE_TEST_PYTHON" tests/faults.py --sluice "$sluice"; }
 stage_real_kafka() { "$SLUICE_TEST_PYTHON" tests/real_kafka.py --sluice "$sluice"; }
 stage_e2e_kafka() { "$SLUICE_TEST_PYTHON" tests/e2e.py --cluster --sluice "$sluice"; }
@@ -71,6 +72,7 @@ what_newcomer="the README's path for a newcomer"
 what_lake="every record once in the lake's tables, over kills"
 what_cluster="the log on a cluster that goes away and comes back"
 what_models="SQL models: silver and gold as DuckDB makes them, tests that fail"
+what_dbt="the same models by dbt on PostgreSQL, row by row"
 what_faults="faults around an instance, one at a time"
 what_real_kafka="what can go wrong with the log on a real Kafka"
 what_e2e_kafka="end to end with the log on a real Kafka"

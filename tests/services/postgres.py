@@ -126,9 +126,9 @@ class Postgres:
         words = ["psql", "-X", "-q", "-h", self.folder, "-p", self.port, "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1"]
         return [str(w) for w in [*words, *options, "-c", sql]]
 
-    def sql(self, sql, database="postgres"):
-        """What psql prints of it without decoration, as the administrator."""
-        done = subprocess.run(self._psql(sql, database, "-A", "-t", "-F", "|"), capture_output=True, text=True, check=False)
+    def sql(self, sql, database="postgres", given=None):
+        """What psql prints of it without decoration, as the administrator. `given` is what `copy ... from stdin` reads."""
+        done = subprocess.run(self._psql(sql, database, "-A", "-t", "-F", "|"), input=given, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise AssertionError(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()

@@ -4,7 +4,7 @@ select
   count(*) as orders,
   sum(case when is_paid then 1 else 0 end) as paid_orders,
   count(distinct customer_id) as customers,
-  sum(items) as items,
+  cast(sum(items) as bigint) as items,
   cast(sum(total_amount) as numeric(18, 2)) as ordered_amount,
   cast(sum(paid_amount) as numeric(18, 2)) as revenue,
   cast(sum(refunded_amount) as numeric(18, 2)) as refunded,

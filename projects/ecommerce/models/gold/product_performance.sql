@@ -5,7 +5,7 @@ select
   products.category,
   products.price,
   count(distinct items.order_id) as orders,
-  coalesce(sum(items.quantity), 0) as pieces,
+  cast(coalesce(sum(items.quantity), 0) as bigint) as pieces,
   cast(coalesce(sum(items.line_amount), 0) as numeric(18, 2)) as revenue,
   cast(coalesce(sum(items.discount), 0) as numeric(18, 2)) as discounts,
   cast(coalesce(sum(items.line_amount - items.cost_amount), 0) as numeric(18, 2)) as profit
