@@ -79,8 +79,8 @@ pub fn run(scale: f64, kafka: Option<&str>) -> Result<Report> {
         "broker",
         format!(
             "records of {RECORD_BYTES} bytes, not compressed, over {PARTITIONS} partitions, acknowledged by all, idempotent producer; {count} as fast as \
-             they go (batches of 256 KB, linger 5 ms), best of {ROUNDS}; then at a rate (linger 0) for {SECONDS:.0} s, from the scheduled time to \
-             one poll a message of a reader; librdkafka on both sides and on the same cores"
+             they go (batches of 256 KB, linger 5 ms), best of {ROUNDS}; then, when that is on disk, at a rate (linger 0) for {SECONDS:.0} s, from the \
+             scheduled time to one poll a message of a reader; librdkafka on both sides and on the same cores"
         ),
     );
     let mut found: Vec<Found> = peers.iter().map(Peer::at_rest).collect();
@@ -97,9 +97,11 @@ pub fn run(scale: f64, kafka: Option<&str>) -> Result<Report> {
     for rate in RATES.map(|r| r * scale.min(1.0)) {
         let seconds = SECONDS * scale.clamp(0.1, 1.0);
         for (peer, found) in peers.iter().zip(&mut found) {
+            settle();
             peer.latency(rate, seconds, &[], found)?;
         }
         if let Some(kafka) = peers.get(1) {
+            settle();
             kafka.latency(rate, seconds, &[EACH_ON_DISK], &mut on_disk)?;
         }
     }
@@ -117,6 +119,13 @@ pub fn run(scale: f64, kafka: Option<&str>) -> Result<Report> {
         report.note(format!("the machine's load in the last minute was {load}"));
     }
     Ok(report)
+}
+
+/// Waits until what was written before is on disk: gigabytes of the fast rounds, of either broker, would be written beside whoever is
+/// measured next.
+fn settle() {
+    // Without the command there is nothing to wait with, and the figures are those of a busy disk.
+    let _ = std::process::Command::new("sync").status();
 }
 
 /// `HOST:PORT,pid=N,data=DIR,start=SECONDS`, all but the first as they are known.
